@@ -1,0 +1,198 @@
+#!/usr/bin/env bash
+# Installs what a build of Raison needs from Debian 12's own registry, and nothing that is there.
+#
+#   packaging/setup.sh            what the demo needs (the same as --demo)
+#   packaging/setup.sh --tests    what tests/run.sh needs as well
+#   packaging/setup.sh --check    with either: install nothing, name what is missing
+#
+# The only place in the project that knows package names. Owns three things: system packages (apt,
+# root or sudo), and under ${XDG_CACHE_HOME:-~/.cache}/raison the source of Abseil and, for the
+# tests, an arm64 sysroot; those two need no root and touch no system file. When all is present it
+# uses neither root nor network and ends at once.
+set -euo pipefail
+
+readonly CACHE="${XDG_CACHE_HOME:-$HOME/.cache}/raison"
+readonly ABSEIL_SERIES=20220623                # Debian 12's Abseil; the code is written against it
+readonly ABSEIL_STAMP="$ABSEIL_SERIES CVE-2025-0838 1"
+readonly SYSROOT_STAMP="arm64 pcre2 json rust 1"
+readonly CARGO_AT_LEAST=75                     # 1.75; Debian 12's plain `cargo` is 1.63-1.66
+
+# patch and xz-utils: to unpack and mend Abseil's source.
+DEMO_PACKAGES=(g++ cmake ninja-build ccache libpcre2-dev nlohmann-json3-dev ca-certificates
+               patch xz-utils)
+RUST_PACKAGES=(cargo-web rustc-web)
+# abigail-tools: the ABI gate. python3-dev: the extension module. git: the tests run from a clone.
+TEST_PACKAGES=(libgtest-dev libbenchmark-dev pybind11-dev python3-dev python3-venv
+               qemu-user gcc-aarch64-linux-gnu g++-aarch64-linux-gnu abigail-tools binutils git)
+# Headers and archives the aarch64 cross build links, unpacked into the sysroot, never installed.
+SYSROOT_PACKAGES=(libpcre2-dev:arm64 libpcre2-8-0:arm64 nlohmann-json3-dev)
+
+mode=demo
+check_only=0
+for arg in "$@"; do
+  case "$arg" in
+    --demo) mode=demo ;;
+    --tests) mode=tests ;;
+    --check) check_only=1 ;;
+    -h | --help) sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    *) echo "setup.sh: unknown argument '$arg' (try --help)" >&2; exit 2 ;;
+  esac
+done
+
+say() { printf 'setup: %s\n' "$*"; }
+fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
+
+# A cargo of the user's own (rustup, say) is used where it is new enough.
+own_cargo_is_enough() {
+  local version
+  version=$(cargo --version 2>/dev/null) || return 1
+  [[ $version =~ ^cargo\ ([0-9]+)\.([0-9]+) ]] || return 1
+  ((BASH_REMATCH[1] > 1 || BASH_REMATCH[2] >= CARGO_AT_LEAST))
+}
+
+missing_packages() {  # prints those of "$@" that dpkg does not have, one a line
+  local -A have=()
+  local name state
+  while read -r name state; do
+    [[ $state == installed ]] && have[${name%%:*}]=1
+  done < <(dpkg-query -W -f '${binary:Package} ${db:Status-Status}\n' "$@" 2>/dev/null)
+  for name in "$@"; do [[ ${have[$name]:-} ]] || echo "$name"; done
+}
+
+wanted=("${DEMO_PACKAGES[@]}")
+own_cargo_is_enough || wanted+=("${RUST_PACKAGES[@]}")
+[[ $mode == tests ]] && wanted+=("${TEST_PACKAGES[@]}")
+
+command -v dpkg-query >/dev/null || fail "this script knows Debian 12 (apt); on another system" \
+  "install the equivalents of: ${wanted[*]}, and Abseil $ABSEIL_SERIES as" \
+  "RAISON_ABSEIL_SOURCE_DIR"
+
+mapfile -t missing < <(missing_packages "${wanted[@]}")
+stamp_is() { [[ -f $1/.raison-stamp && $(<"$1/.raison-stamp") == "$2" ]]; }
+need_abseil=1; stamp_is "$CACHE/abseil" "$ABSEIL_STAMP" && need_abseil=0
+need_sysroot=0
+[[ $mode == tests ]] && ! stamp_is "$CACHE/sysroot-arm64" "$SYSROOT_STAMP" && need_sysroot=1
+
+if ((${#missing[@]} == 0 && !need_abseil && !need_sysroot)); then
+  say "everything is here"
+  exit 0
+fi
+list=("${missing[@]}")
+((need_abseil)) && list+=("the source of abseil $ABSEIL_SERIES")
+((need_sysroot)) && list+=("the arm64 sysroot (${SYSROOT_PACKAGES[*]}, a Rust compiler for it)")
+printf -v names '%s, ' "${list[@]}"
+say "missing: ${names%, }"
+((check_only)) && exit 1
+
+# ---- system packages
+APT_OPTIONS=(-o Acquire::Retries=2 -o Acquire::http::Timeout=20 -o Acquire::https::Timeout=20
+             -o APT::Update::Error-Mode=any -o Dpkg::Use-Pty=0)
+if ((${#missing[@]})); then
+  as_root=()
+  if [[ $(id -u) != 0 ]]; then
+    sudo -n true 2>/dev/null || { [[ -t 0 ]] && command -v sudo >/dev/null; } ||
+      fail "no root and no sudo; have an administrator run: apt-get install ${missing[*]}"
+    as_root=(sudo)
+  fi
+  say "apt-get install ${missing[*]}"
+  export DEBIAN_FRONTEND=noninteractive
+  "${as_root[@]}" apt-get "${APT_OPTIONS[@]}" -q update ||
+    fail "the package registry cannot be reached; still missing: ${missing[*]}"
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get "${APT_OPTIONS[@]}" -q -y \
+    install --no-install-recommends "${missing[@]}" ||
+    fail "apt-get could not install: ${missing[*]}"
+fi
+
+# ---- a private copy of the machine's own sources, for source packages or another architecture
+# Only stanzas of this Debian release's main archive are taken: a vendor's list has no Abseil and
+# may answer with an error.
+private_sources() {  # private_sources TYPE DIR
+  local type=$1 dir=$2 codename file
+  codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+  mkdir -p "$dir"
+  for file in /etc/apt/sources.list.d/*.sources; do
+    [[ -f $file ]] || continue
+    awk -v RS= -v ORS='\n\n' -v type="$type" -v suite="$codename" '
+      tolower($0) ~ /(^|\n)enabled: *no/ { next }
+      $0 ~ ("(^|\n)Suites:([^\n]* )?" suite "(-updates|-security)?( |\n|$)") &&
+      /(^|\n)Components:([^\n]* )?main( |\n|$)/ {
+        sub(/(^|\n)Types:[^\n]*/, "\nTypes: " type); sub(/^\n/, "")
+        gsub(/\nArchitectures:[^\n]*/, "")
+        print }' "$file" >"$dir/$(basename "$file")"
+  done
+  for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
+    [[ -f $file ]] || continue
+    sed -nE "s/^deb +((\[[^]]*\] +)?[^ ]+ +$codename(-updates|-security)? +main.*)/$type \1/p" \
+      "$file" >"$dir/$(basename "$file" .list).list"
+  done
+}
+
+private_apt() {  # private_apt apt-get|apt-cache DIR ARGUMENTS...
+  local tool=$1 dir=$2
+  shift 2
+  "$tool" "${APT_OPTIONS[@]}" -q -o Dir::Etc::sourcelist=/dev/null \
+    -o Dir::Etc::sourceparts="$dir/sources" -o Dir::State::lists="$dir/lists" \
+    -o Dir::Cache="$dir/cache" -o APT::Sandbox::User="$(id -un)" \
+    -o Acquire::Languages=none "$@"
+}
+
+# Puts a finished folder in place in one step, so that an interrupted run leaves no half of it.
+put_in_place() {  # put_in_place FOLDER TARGET STAMP
+  printf '%s\n' "$3" >"$1/.raison-stamp"
+  rm -rf "$2.old"
+  [[ -e $2 ]] && mv "$2" "$2.old"
+  mv "$1" "$2"
+  rm -rf "$2.old"
+}
+
+fetch_abseil() {
+  local dir=$CACHE/setup.abseil
+  rm -rf "$dir"
+  mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial" "$dir/files"
+  private_sources deb-src "$dir/sources"
+  private_apt apt-get "$dir" update && (cd "$dir/files" &&
+    private_apt apt-get "$dir" source --download-only abseil) ||
+    fail "the source package abseil cannot be downloaded (no network, or no Debian 12 sources)"
+  local orig debian
+  orig=$(cd "$dir/files" && echo abseil_"$ABSEIL_SERIES"*.orig.tar.*)
+  debian=$(cd "$dir/files" && echo abseil_"$ABSEIL_SERIES"*.debian.tar.xz)
+  [[ -f $dir/files/$orig && -f $dir/files/$debian ]] ||
+    fail "this system offers Abseil as $(cd "$dir/files" && echo *.dsc), wanted $ABSEIL_SERIES"
+  mkdir "$dir/abseil"
+  tar -C "$dir/abseil" --strip-components=1 -xf "$dir/files/$orig"
+  tar -C "$dir" -xJf "$dir/files/$debian"
+  # Debian's other patches shape the distribution's own build; the security patch is for everyone.
+  patch -s -d "$dir/abseil" -p1 <"$dir/debian/patches/CVE-2025-0838.patch" ||
+    fail "$debian carries no usable CVE-2025-0838.patch"
+  cp "$dir/debian/copyright" "$dir/abseil/debian-copyright"
+  put_in_place "$dir/abseil" "$CACHE/abseil" "$ABSEIL_STAMP"
+  rm -rf "$dir"
+}
+
+# arm64 headers and archives beside a Rust compiler that can make arm64 code: rustc accepts only a
+# standard library of its own build, so compiler and libraries are taken together, whatever cargo
+# the machine itself uses.
+fetch_sysroot() {
+  local dir=$CACHE/setup.sysroot deb
+  rm -rf "$dir"
+  mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial" "$dir/files" "$dir/root"
+  private_sources deb "$dir/sources"
+  local arm=(-o APT::Architectures::=amd64 -o APT::Architectures::=arm64)
+  private_apt apt-get "$dir" "${arm[@]}" update ||
+    fail "the package registry cannot be reached; the arm64 sysroot is still missing"
+  local std llvm
+  std=$(private_apt apt-cache "$dir" depends libstd-rust-web-dev |
+    sed -n 's/^ *Depends: \(libstd-rust-web-[0-9.]*\)$/\1/p')
+  llvm=$(private_apt apt-cache "$dir" depends "$std" | sed -n 's/^ *Depends: \(libllvm[0-9]*\)$/\1/p')
+  local packages=("${SYSROOT_PACKAGES[@]}" cargo-web rustc-web libstd-rust-web-dev "$std" "$llvm"
+                  libstd-rust-web-dev:arm64 "$std:arm64")
+  (cd "$dir/files" && private_apt apt-get "$dir" "${arm[@]}" download "${packages[@]}") ||
+    fail "the arm64 sysroot cannot be downloaded: ${packages[*]}"
+  for deb in "$dir/files"/*.deb; do dpkg-deb -x "$deb" "$dir/root"; done
+  put_in_place "$dir/root" "$CACHE/sysroot-arm64" "$SYSROOT_STAMP"
+  rm -rf "$dir"
+}
+
+((need_abseil)) && { say "fetching Abseil's source"; fetch_abseil; }
+((need_sysroot)) && { say "fetching the arm64 sysroot"; fetch_sysroot; }
+say "done"
