@@ -14,7 +14,7 @@ set -euo pipefail
 readonly CACHE="${XDG_CACHE_HOME:-$HOME/.cache}/raison"
 readonly ABSEIL_SERIES=20220623                # Debian 12's Abseil; the code is written against it
 readonly ABSEIL_STAMP="$ABSEIL_SERIES CVE-2025-0838 1"
-readonly SYSROOT_STAMP="arm64 pcre2 json rust 1"
+readonly SYSROOT_STAMP="arm64 pcre2 json rust 2"
 readonly CARGO_AT_LEAST=75                     # 1.75; Debian 12's plain `cargo` is 1.63-1.66
 
 # patch and xz-utils: to unpack and mend Abseil's source.
@@ -170,8 +170,8 @@ fetch_abseil() {
 }
 
 # arm64 headers and archives beside a Rust compiler that can make arm64 code: rustc accepts only a
-# standard library of its own build, so compiler and libraries are taken together, whatever cargo
-# the machine itself uses.
+# standard library of its own build, so compiler and libraries are taken together, and the
+# machine's own cargo is told to use them (RUSTC).
 fetch_sysroot() {
   local dir=$CACHE/setup.sysroot deb
   rm -rf "$dir"
@@ -184,11 +184,17 @@ fetch_sysroot() {
   std=$(private_apt apt-cache "$dir" depends libstd-rust-web-dev |
     sed -n 's/^ *Depends: \(libstd-rust-web-[0-9.]*\)$/\1/p')
   llvm=$(private_apt apt-cache "$dir" depends "$std" | sed -n 's/^ *Depends: \(libllvm[0-9]*\)$/\1/p')
-  local packages=("${SYSROOT_PACKAGES[@]}" cargo-web rustc-web libstd-rust-web-dev "$std" "$llvm"
+  local packages=("${SYSROOT_PACKAGES[@]}" rustc-web libstd-rust-web-dev "$std" "$llvm"
                   libstd-rust-web-dev:arm64 "$std:arm64")
   (cd "$dir/files" && private_apt apt-get "$dir" "${arm[@]}" download "${packages[@]}") ||
     fail "the arm64 sysroot cannot be downloaded: ${packages[*]}"
   for deb in "$dir/files"/*.deb; do dpkg-deb -x "$deb" "$dir/root"; done
+  cat >"$dir/root/rustc" <<'SCRIPT'
+#!/bin/sh
+root=$(dirname "$(readlink -f "$0")")
+LD_LIBRARY_PATH="$root/usr/lib/x86_64-linux-gnu" exec "$root/usr/bin/rustc" "$@"
+SCRIPT
+  chmod +x "$dir/root/rustc"
   put_in_place "$dir/root" "$CACHE/sysroot-arm64" "$SYSROOT_STAMP"
   rm -rf "$dir"
 }
