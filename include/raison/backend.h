@@ -262,7 +262,8 @@ typedef struct rsn_moe_experts {
  * First the RAW row gives logsumexp and entropy (nats, f64 or pairwise sums). Then adjustments, in
  * order: z = (z > 0 ? z / divisor : z * divisor) + add for the listed (row, id); the `top` largest
  * adjusted logits (ties: lower id first) come back with their raw values, and the adjusted
- * logsumexp. A NaN or +inf in the raw row sets flags bit 0. */
+ * logsumexp. A NaN or +inf in the raw row sets flags bit 0. `logits` is left RAW: the host may fetch a
+ * whole row afterwards when its filters need more than the top. */
 typedef struct rsn_logit_record {  /* one per row, followed by nothing: f32 x 8 = 32 bytes */
   float logsumexp;
   float entropy;
@@ -274,7 +275,7 @@ typedef struct rsn_logit_record {  /* one per row, followed by nothing: f32 x 8 
 typedef struct rsn_reduce_logits {
   uint32_t struct_size;
   uint32_t top;               /* candidates per row */
-  rsn_tensor logits;          /* f32 (rows, vocabulary); adjusted in place */
+  rsn_tensor logits;          /* f32 (rows, vocabulary); unchanged on return */
   rsn_tensor adjust_begin;    /* i32 (rows + 1), step buffer */
   rsn_tensor adjust_id;       /* i32 (capacity) */
   rsn_tensor adjust_divisor;  /* f32 (capacity) */
