@@ -1,0 +1,68 @@
+# What leaves the build tree, and in which shape: libraison.so with its version script and SONAME,
+# the raison command, the headers, the built-in model, the CMake package and the pkg-config file.
+# The build tree has the installed tree's layout (bin/ lib/ share/raison/), so that the library
+# finds its model in the same way in both.
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+if(TARGET raison)
+  target_link_options(raison PRIVATE
+    -Wl,--version-script=${PROJECT_SOURCE_DIR}/packaging/raison.map
+    -Wl,--exclude-libs,ALL   # also for what a static archive marks as default visibility
+    # An undefined symbol is a link error here, not at the user's (sanitizers leave theirs open).
+    $<$<STREQUAL:${RAISON_SANITIZE},>:-Wl,-z,defs>
+    -Wl,-z,relro,-z,now
+    -Wl,--as-needed)
+  set_property(TARGET raison APPEND PROPERTY
+    LINK_DEPENDS ${PROJECT_SOURCE_DIR}/packaging/raison.map)
+  set_target_properties(raison PROPERTIES
+    VERSION ${PROJECT_VERSION}
+    SOVERSION ${PROJECT_VERSION_MAJOR}
+    EXPORT_NAME raison
+    LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib)
+  if(NOT TARGET raison::raison)
+    add_library(raison::raison ALIAS raison)
+  endif()
+  install(TARGETS raison EXPORT raisonTargets
+    LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT library NAMELINK_COMPONENT development
+    INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+  install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/raison
+    DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development)
+
+  set(config_dir ${CMAKE_INSTALL_LIBDIR}/cmake/raison)
+  install(EXPORT raisonTargets NAMESPACE raison:: DESTINATION ${config_dir} COMPONENT development)
+  configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/raisonConfig.cmake.in
+    ${PROJECT_BINARY_DIR}/raisonConfig.cmake INSTALL_DESTINATION ${config_dir})
+  # 0.x: a minor release may break; from 1.0 on SameMajorVersion.
+  write_basic_package_version_file(${PROJECT_BINARY_DIR}/raisonConfigVersion.cmake
+    COMPATIBILITY SameMinorVersion)
+  install(FILES ${PROJECT_BINARY_DIR}/raisonConfig.cmake
+    ${PROJECT_BINARY_DIR}/raisonConfigVersion.cmake
+    DESTINATION ${config_dir} COMPONENT development)
+
+  # Relative to the .pc file itself: the tree can be moved, and PREFIX given at install time.
+  file(RELATIVE_PATH RAISON_PC_TO_PREFIX
+    /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
+  configure_file(${PROJECT_SOURCE_DIR}/packaging/pkgconfig/raison.pc.in
+    ${PROJECT_BINARY_DIR}/raison.pc @ONLY)
+  install(FILES ${PROJECT_BINARY_DIR}/raison.pc
+    DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)
+  install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/THIRD-PARTY-NOTICES
+    DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT library)
+endif()
+
+if(TARGET raison_cli)
+  set_target_properties(raison_cli PROPERTIES
+    OUTPUT_NAME raison
+    RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin
+    INSTALL_RPATH $ORIGIN/../${CMAKE_INSTALL_LIBDIR})
+  install(TARGETS raison_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT tools)
+endif()
+
+# The built-in model: a link in the build tree, a copy in the installed one.
+set(model ${PROJECT_SOURCE_DIR}/samples/petit/petit.gguf)
+if(EXISTS ${model})
+  file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/share/raison)
+  file(CREATE_LINK ${model} ${PROJECT_BINARY_DIR}/share/raison/petit.gguf SYMBOLIC)
+  install(FILES ${model} DESTINATION ${CMAKE_INSTALL_DATADIR}/raison COMPONENT library)
+endif()
