@@ -28,31 +28,36 @@
  *  Names     rsn_<noun>_<verb>. Nouns: model, messages, session, sessions (stepping many), event,
  *            token, step, devices, options.
  *  Status    Functions that can fail return rsn_status: RSN_OK (0) or a negative RSN_ERR_*, and
- * then rsn_last_error() is a sentence that says what and why. Any function may return
+ *            then rsn_last_error() is a sentence that says what and why. Any function may return
  *            RSN_ERR_ARGUMENT for a NULL where none is allowed and for a value out of its range,
  *            RSN_ERR_STRUCT for a struct that was not initialised, RSN_ERR_MEMORY,
- * RSN_ERR_INTERNAL, and for a handle that was made before fork() RSN_ERR_FORKED; comments name only
- * what else can happen. A call that fails changes nothing unless its comment says otherwise. The
- * library never ends the process, never prints, never throws, opens no socket. Handles   Functions
- * that make a handle take `out` first and set it to NULL on failure. Free with the noun's own
- * _free; freeing NULL is fine. A session keeps its model alive inside, so handles may be freed in
- * any order. There is no global set-up or shutdown. Using a handle after it was freed is an error
- * that the library cannot catch. Structs   Every struct begins with struct_size and is made ready
- * by its _init function: rsn_event_init(&event, sizeof event). _init zeroes all of it and fills in
- * "not set". Structs only ever grow at the end; a program compiled against an older or a newer
+ *            RSN_ERR_INTERNAL, and for a handle that was made before fork() RSN_ERR_FORKED;
+ *            comments name only what else can happen. A call that fails changes nothing unless its
+ *            comment says otherwise. The library never ends the process, never prints, never
+ *            throws, opens no socket.
+ *  Handles   Functions that make a handle take `out` first and set it to NULL on failure. Free
+ *            with the noun's own _free; freeing NULL is fine. A session keeps its model alive
+ *            inside, so handles may be freed in any order. There is no global set-up or shutdown.
+ *            Using a handle after it was freed is an error that the library cannot catch.
+ *  Structs   Every struct begins with struct_size and is made ready by its _init function:
+ *            rsn_event_init(&event, sizeof event). _init zeroes all of it and fills in "not set".
+ *            Structs only ever grow at the end; a program compiled against an older or a newer
  *            header works: only the part that both know is read and written. Non-zero bytes in a
  *            part that this library does not know are RSN_ERR_STRUCT: nothing is silently ignored.
  *            Fields named reserved must be 0.
- *  Options   A NULL options pointer means the defaults. Integers marked "RSN_UNSET" are -1 and
- * floats marked "RSN_UNSET_FLOAT" are NaN until you set them: then the value that the model's file
- * recommends holds, or else the default named in the comment. Text      UTF-8, always pointer +
- * byte length, in both directions. Lengths that you pass may be RSN_NUL: the text ends at its NUL
- * byte. Text that you get is not NUL-terminated unless its comment says so, is never cut inside a
- * code point, and invalid bytes that a model makes arrive as U+FFFD. Owned:    says that you must
- * free what you get. Borrowed: says how long what you get stays valid. Threads   A model may be
- * used from any number of threads at once. A session, a messages object and a devices list are used
- * by one thread at a time, any number of them at once; only rsn_session_cancel() may be called on a
- * session from another thread. Using one session from two threads at once gives RSN_ERR_BUSY.
+ *  Options   A NULL options pointer means the defaults. Integers are RSN_UNSET (-1) and floats NaN
+ *            until you set them, where their comment says "Unset:": then the value named there
+ *            holds, often what the model's file recommends.
+ *  Text      UTF-8, always pointer + byte length, in both directions. Lengths that you pass may be
+ *            RSN_NUL: the text ends at its NUL byte. Text that you get is not NUL-terminated unless
+ *            its comment says so, is never cut inside a code point, and invalid bytes that a model
+ *            makes arrive as U+FFFD.
+ *  Owned:    says that you must free what you get.
+ *  Borrowed: says how long what you get stays valid.
+ *  Threads   A model may be used from any number of threads at once. A session, a messages object
+ *            and a devices list are used by one thread at a time, any number of them at once; only
+ *            rsn_session_cancel() may be called on a session from another thread. Using one session
+ *            from two threads at once gives RSN_ERR_BUSY.
  *  fork()    In a child process the inherited handles are unusable: every call on them returns
  *            RSN_ERR_FORKED, their _free releases nothing. Load again in the child.
  *  Since:    the version that brought a function. All of this header is the stable tier.
@@ -103,11 +108,10 @@ enum {
   RSN_ERR_TEXT = -12,     /* text that is not UTF-8, or not the JSON that was asked for */
   RSN_ERR_CAPACITY = -13, /* the caller's buffer is too small; the needed size was written */
   /* -2x: files */
-  RSN_ERR_NOT_FOUND = -20, /* no such file, or it cannot be opened */
-  RSN_ERR_FORMAT = -21,    /* malformed, truncated or contradicting itself */
-  RSN_ERR_UNSUPPORTED =
-      -22,                /* well-formed, but an architecture or option that is not implemented */
-  RSN_ERR_TEMPLATE = -23, /* no chat template, or it fails on these messages */
+  RSN_ERR_NOT_FOUND = -20,   /* no such file, or it cannot be opened */
+  RSN_ERR_FORMAT = -21,      /* malformed, truncated or contradicting itself */
+  RSN_ERR_UNSUPPORTED = -22, /* well-formed, but not implemented; named in the sentence */
+  RSN_ERR_TEMPLATE = -23,    /* no chat template, or it fails on these messages */
   /* -3x: memory and devices */
   RSN_ERR_MEMORY = -30, /* the system gave no memory */
   RSN_ERR_KV = -31,     /* kv_bytes is used up; free or rewind a session and go on */
@@ -154,9 +158,10 @@ typedef struct rsn_generate_options rsn_generate_options; /* chapter 3 */
  *
  * path NULL loads the built-in model (looked for in RAISON_MODEL_PATH, beside the library, in
  * ../share/raison). A mapped file must not be changed while the model lives: that can end the
- * process with SIGBUS, which `load` = RSN_LOAD_COPY avoids. options NULL: the defaults. Errors:
- * RSN_ERR_NOT_FOUND, RSN_ERR_FORMAT, RSN_ERR_UNSUPPORTED, RSN_ERR_DEVICE, RSN_ERR_CANCELLED (the
- * progress callback returned non-zero). Owned: *out, rsn_model_free(). Threads: any. Since: 0.1 */
+ * process with SIGBUS, which `load` = RSN_LOAD_COPY avoids. options NULL: the defaults.
+ * Errors: RSN_ERR_NOT_FOUND, RSN_ERR_FORMAT, RSN_ERR_UNSUPPORTED, RSN_ERR_DEVICE,
+ * RSN_ERR_CANCELLED (the progress callback returned non-zero).
+ * Owned: *out, rsn_model_free(). Threads: any. Since: 0.1 */
 RSN_API rsn_status rsn_model_load(rsn_model **out, const char *path, size_t path_size,
                                   const rsn_model_options *options);
 
@@ -182,18 +187,18 @@ RSN_API rsn_status rsn_session_new(rsn_session **out, rsn_model *model,
  * nothing). NULL is fine. Since: 0.1 */
 RSN_API void rsn_session_free(rsn_session *session);
 
-/* Asks one question: a conversation of a single user message (see rsn_session_prompt()). Since: 0.1
- */
+/* Asks one question: a conversation of a single user message (see rsn_session_prompt()).
+ * Since: 0.1 */
 RSN_API rsn_status rsn_session_ask(rsn_session *session, const char *text, size_t text_size,
                                    const rsn_generate_options *options);
 
 /* Kinds of event. Later versions add kinds: ignore the ones that you do not know. */
 enum {
-  RSN_EVENT_NONE = 0,       /* only from rsn_sessions_next(): nobody has a running request */
-  RSN_EVENT_PROGRESS = 1,   /* a pass goes on; done, total, cached count the prompt's tokens */
-  RSN_EVENT_TOKEN = 2,      /* one token with its record and the text that it completes */
-  RSN_EVENT_STEP_BEGIN = 3, /* a step of the thinking begins; `step` is its index */
-  RSN_EVENT_STEP_END = 4,   /* it is complete; text is all of it; rsn_session_step() has the rest */
+  RSN_EVENT_NONE = 0,        /* only from rsn_sessions_next(): nobody has a running request */
+  RSN_EVENT_PROGRESS = 1,    /* a pass goes on; done, total, cached count the prompt's tokens */
+  RSN_EVENT_TOKEN = 2,       /* one token with its record and the text that it completes */
+  RSN_EVENT_STEP_BEGIN = 3,  /* a step of the thinking begins; `step` is its index */
+  RSN_EVENT_STEP_END = 4,    /* it is complete; text is the whole step's */
   RSN_EVENT_THINK_BEGIN = 5, /* the thinking begins */
   RSN_EVENT_THINK_END = 6,   /* and ends; reason is a RSN_THINK_END_* */
   RSN_EVENT_NOTICE = 7,      /* an intervention; reason is a RSN_NOTICE_*, text a sentence */
@@ -255,8 +260,8 @@ enum {
 /* One event. Which fields count depends on kind; the others are 0, -1 (step, token, position), NaN
  * (the floats) or NULL.
  * Borrowed: its pointers live until the next rsn_session_next, _run, _prompt, _ask, _rewind or
- * _free on that session (for rsn_sessions_next: on any of those sessions); getters and cancel leave
- * them. */
+ * _free on that session (for rsn_sessions_next: on any of those sessions); getters and cancel
+ * leave them. */
 typedef struct rsn_event {
   uint32_t struct_size; /* rsn_event_init() */
   int32_t kind;         /* RSN_EVENT_* */
@@ -279,8 +284,8 @@ typedef struct rsn_event {
   float entropy;         /* nats, of that distribution */
   float sampled_logprob; /* nats, after the whole sampling chain; 0 for a token nobody drew */
   /* TOKEN, when `alternatives` was asked for: the most likely tokens, best first. */
-  const int32_t *alternatives;       /* (alternative_count) token ids */
-  const float *alternative_logprobs; /* (alternative_count) as logprob */
+  const int32_t *alternatives;        /* (alternative_count) token ids */
+  const float *alternative_logprobs;  /* (alternative_count) as logprob */
   size_t alternative_count;
   /* TOKEN, when RSN_TRACE_EXPERTS was asked for: who computed this token, layer by layer. */
   const int32_t *expert_layers; /* (expert_count) */
@@ -300,10 +305,11 @@ RSN_API rsn_status rsn_event_init(rsn_event *event, size_t size);
  *
  * Waits at most wait_ms (generate options), then returns a PROGRESS event while the work goes on.
  * At most one token is computed beyond the event handed out, and one that steering discards leaves
- * no trace. After DONE a new prompt, or a rewind, starts the next request. When the work fails the
- * event is DONE with RSN_DONE_FAILED and the same status is returned; the session keeps what it
- * had, and rsn_session_rewind() to its end goes on from there. Errors: RSN_ERR_STATE when no
- * request is running; RSN_ERR_KV, RSN_ERR_DEVICE, RSN_ERR_NONFINITE. Since: 0.1 */
+ * no trace. After DONE a new prompt, or a rewind, starts the next request.
+ * When the work fails the event is DONE with RSN_DONE_FAILED and the same status is returned; the
+ * session keeps what it had, and rsn_session_rewind() to its end goes on from there.
+ * Errors: RSN_ERR_STATE when no request is running; RSN_ERR_KV, RSN_ERR_DEVICE, RSN_ERR_NONFINITE.
+ * Since: 0.1 */
 RSN_API rsn_status rsn_session_next(rsn_session *session, rsn_event *event);
 
 /* ---- Chapter 2: conversations and sessions --------------------------------------------------- */
@@ -323,8 +329,8 @@ RSN_API void rsn_messages_free(rsn_messages *messages);
 
 /* Appends a message; the text is copied.
  * thinking: what an assistant thought before this text; NULL: nothing known. Templates decide what
- * they keep of it (DeepSeek-R1 drops earlier turns' thinking). RSN_ERR_TEXT if not UTF-8. Since:
- * 0.1 */
+ * they keep of it (DeepSeek-R1 drops earlier turns' thinking). RSN_ERR_TEXT if not UTF-8.
+ * Since: 0.1 */
 RSN_API rsn_status rsn_messages_add(rsn_messages *messages, int32_t role, const char *text,
                                     size_t text_size, const char *thinking, size_t thinking_size);
 
@@ -376,12 +382,12 @@ enum {
 /* `trace`: what to record beyond log-probability and entropy, which are always there. */
 enum {
   RSN_TRACE_EXPERTS = 1, /* (layer, expert, gate weight) of every token; counts per step */
-  RSN_TRACE_PROMPT = 2 /* full records of the prompt's tokens too; disables prefix reuse for them */
+  RSN_TRACE_PROMPT = 2   /* records of the prompt's tokens too: nothing of it is reused */
 };
 
 enum {
   RSN_RELEASE_TOKEN = 0, /* TOKEN events of the thinking carry their text */
-  RSN_RELEASE_STEP = 1 /* they carry none; STEP_END carries the step's, to be judged before shown */
+  RSN_RELEASE_STEP = 1   /* they carry none; STEP_END has the step's: judge, then show */
 };
 
 /* The same numbers mean different distributions in different orders of the chain. Repetition,
@@ -396,9 +402,9 @@ enum {
  * speaks for all four: those that it leaves out are off. */
 struct rsn_generate_options {
   uint32_t struct_size; /* rsn_generate_options_init() */
-  int32_t max_tokens;   /* thinking and answer together; RSN_UNSET: until the context is full */
+  int32_t max_tokens;   /* thinking and answer together; Unset: until the context is full */
   uint64_t seed;        /* default 0: the same program prints the same twice */
-  int32_t branch;       /* RSN_UNSET: 0 in a new session; after a fork or rewind the next number */
+  int32_t branch;       /* Unset: 0 in a new session; after a fork or rewind the next number */
   int32_t thinking;     /* RSN_THINKING_* */
 
   float temperature;        /* 0: always the most likely token. Unset: the file's, else 0.6 */
@@ -407,27 +413,26 @@ struct rsn_generate_options {
   float repetition_penalty; /* > 0, 1: off. Unset: the file's, else 1 */
   float presence_penalty;   /* 0: off. Unset: 0 */
   float frequency_penalty;  /* 0: off. Unset: 0 */
-  int32_t top_k;            /* 0: off. RSN_UNSET: the file's, else 0 */
+  int32_t top_k;            /* 0: off. Unset: the file's, else 0 */
   int32_t penalty_last_n;   /* tokens the penalties look back on, the prompt's included; 0: all.
-                               RSN_UNSET: 0 */
+                               Unset: 0 */
 
   const int32_t *logit_bias_tokens; /* (logit_bias_count) token ids */
   const float *logit_bias;          /* (logit_bias_count) added to the logit; -INFINITY forbids */
   size_t logit_bias_count;
 
-  const char *const *stop; /* (stop_count) texts that end the request, looked for in the answer */
-  const size_t
-      *stop_sizes; /* (stop_count) bytes, each may be RSN_NUL; NULL: all end at their NUL */
+  const char *const *stop;  /* (stop_count) texts that end the request, looked for in the answer */
+  const size_t *stop_sizes; /* (stop_count) bytes, or RSN_NUL; NULL: all are RSN_NUL */
   size_t stop_count;
 
   int32_t release;           /* RSN_RELEASE_* */
   int32_t think_budget_soft; /* tokens; past it the thinking ends at the next step boundary.
-                                RSN_UNSET: none */
+                                Unset: none */
   int32_t think_budget_hard; /* at most so many tokens, tags not counted; 0: no thinking.
-                                RSN_UNSET: none */
-  int32_t think_minimum;     /* no closing tag before so many tokens. RSN_UNSET: none */
+                                Unset: none */
+  int32_t think_minimum;     /* no closing tag before so many tokens. Unset: none */
   int32_t answer_reserve;    /* tokens of max_tokens and context that the thinking may not take.
-                                RSN_UNSET: a quarter of what there is, at most 512 */
+                                Unset: a quarter of what there is, at most 512 */
   uint32_t trace;            /* RSN_TRACE_* or-ed together */
   const char *continuation;  /* goes in where think_minimum replaces a closing tag. NULL: "Wait" */
   size_t continuation_size;
@@ -435,13 +440,13 @@ struct rsn_generate_options {
   const char *template_arguments; /* a JSON object of extra template variables; NULL: none */
   size_t template_arguments_size;
 
-  int32_t alternatives;         /* top tokens in each record, 0..64; RSN_UNSET: 0 */
+  int32_t alternatives;         /* top tokens in each record, 0..64; Unset: 0 */
   uint32_t exclude_first_token; /* non-zero, with rewind and fork: the token that followed there is
                                    not drawn again as the first one */
-  uint32_t continue_last; /* non-zero: the last message is the assistant's; go on from its end */
-  int32_t wait_ms;        /* rsn_session_next waits at most so long; 0: never waits.
-                             RSN_UNSET: 100 */
-  int32_t sampling_order; /* RSN_ORDER_* */
+  uint32_t continue_last;       /* non-zero: go on from the end of the assistant's last message */
+  int32_t wait_ms;              /* rsn_session_next waits at most so long; 0: never waits.
+                                   Unset: 100 */
+  int32_t sampling_order;       /* RSN_ORDER_* */
   uint32_t reserved;
 };
 
@@ -472,25 +477,25 @@ enum {
 /* A step: one paragraph of the thinking. Live steps tile the thinking: half-open ranges of
  * positions without gap or overlap, whose texts concatenate to it byte for byte. */
 typedef struct rsn_step {
-  uint32_t struct_size; /* rsn_step_init() */
-  int32_t index;        /* its number for rsn_session_step(); discarded steps keep theirs */
-  int64_t id;           /* never used again in this session or its forks */
-  int64_t parent;       /* id of the step before it in its branch; -1: the first */
-  int32_t channel;      /* RSN_CHANNEL_THINKING */
-  int32_t marker;       /* RSN_MARKER_* */
-  uint32_t flags;       /* RSN_STEP_* or-ed together */
-  int32_t branch;       /* the branch that it was drawn in */
-  const char *text;     /* Borrowed: until the next event, rewind, prompt or free */
-  size_t text_size;     /* bytes */
-  int64_t begin;        /* first position */
-  int64_t end;          /* one past the last */
-  int64_t rewind;       /* the position for rsn_session_rewind() to draw this step again */
-  double begin_seconds; /* since the request began */
+  uint32_t struct_size;  /* rsn_step_init() */
+  int32_t index;         /* its number for rsn_session_step(); discarded steps keep theirs */
+  int64_t id;            /* never used again in this session or its forks */
+  int64_t parent;        /* id of the step before it in its branch; -1: the first */
+  int32_t channel;       /* RSN_CHANNEL_THINKING */
+  int32_t marker;        /* RSN_MARKER_* */
+  uint32_t flags;        /* RSN_STEP_* or-ed together */
+  int32_t branch;        /* the branch that it was drawn in */
+  const char *text;      /* Borrowed: until the next event, rewind, prompt or free */
+  size_t text_size;      /* bytes */
+  int64_t begin;         /* first position */
+  int64_t end;           /* one past the last */
+  int64_t rewind;        /* the position for rsn_session_rewind() to draw this step again */
+  double begin_seconds;  /* since the request began */
   double end_seconds;
-  float mean_logprob; /* nats per token */
+  float mean_logprob;    /* nats per token */
   float lowest_logprob;
-  float mean_entropy; /* nats */
-  float confidence;   /* exp(mean_logprob): the geometric mean probability of its tokens, 0..1 */
+  float mean_entropy;    /* nats */
+  float confidence;      /* exp(mean_logprob): the geometric mean probability of its tokens, 0..1 */
 } rsn_step;
 
 /* The record of one token. The fields are those of rsn_event. */
@@ -504,8 +509,8 @@ typedef struct rsn_token {
   int32_t step;
   int32_t channel;
   int32_t source;
-  int32_t rank;  /* -1: not computed (a prompt token without RSN_TRACE_PROMPT) */
-  float logprob; /* NaN: not computed; so the next two */
+  int32_t rank;    /* -1: not computed (a prompt token without RSN_TRACE_PROMPT) */
+  float logprob;   /* NaN: not computed; so the next two */
   float entropy;
   float sampled_logprob;
   int32_t branch;
@@ -530,8 +535,10 @@ RSN_API rsn_status rsn_session_step_count(const rsn_session *session, size_t *co
 RSN_API rsn_status rsn_session_step(const rsn_session *session, size_t index, rsn_step *step);
 
 /* How often each expert worked on a step: counts is (layers, experts) row by row, dense layers all
- * 0. See "Arrays" at rsn_model_tokenize() for capacity and count. Errors: RSN_ERR_STATE if
- * RSN_TRACE_EXPERTS was not asked for; RSN_ERR_UNSUPPORTED on a dense model. Since: 0.1 */
+ * 0. See "Arrays" at rsn_model_tokenize() for capacity and count.
+ * Errors: RSN_ERR_STATE if RSN_TRACE_EXPERTS was not asked for; RSN_ERR_UNSUPPORTED on a dense
+ * model.
+ * Since: 0.1 */
 RSN_API rsn_status rsn_session_step_experts(const rsn_session *session, size_t index,
                                             uint32_t *counts, size_t capacity, size_t *count);
 
@@ -550,7 +557,8 @@ RSN_API rsn_status rsn_session_text(const rsn_session *session, int32_t channel,
 
 /* The final answer in the model's own form, and the first step that states it (-1: none; may be
  * NULL). Before DONE it is what can be known so far, perhaps empty. Borrowed: as
- * rsn_session_text(). Since: 0.1 */
+ * rsn_session_text().
+ * Since: 0.1 */
 RSN_API rsn_status rsn_session_answer(const rsn_session *session, const char **text,
                                       size_t *text_size, int32_t *step);
 
@@ -592,8 +600,8 @@ RSN_API rsn_status rsn_session_end_thinking(rsn_session *session);
 RSN_API rsn_status rsn_session_stop(rsn_session *session);
 
 /* Puts text into the current channel, as if the model had written it; its tokens are TOKEN events
- * with the model's own log-probabilities. Special-token strings in it are plain text. Errors:
- * RSN_ERR_CONTEXT. Since: 0.1 */
+ * with the model's own log-probabilities. Special-token strings in it are plain text.
+ * Errors: RSN_ERR_CONTEXT. Since: 0.1 */
 RSN_API rsn_status rsn_session_inject(rsn_session *session, const char *text, size_t text_size);
 
 /* Goes back: tokens from `position` on are dropped, and the request runs on from there, also one
@@ -609,8 +617,8 @@ RSN_API rsn_status rsn_session_rewind(rsn_session *session, int64_t position,
 
 /* Makes a second session that holds the same tokens, steps and request, and shares the memory of
  * them until one of the two writes. options as in rsn_session_rewind(). The fork's request is
- * running, at the same position, even if the original's is done. Legal between two next, not inside
- * a callback. Owned: *out, rsn_session_free(). Since: 0.1 */
+ * running, at the same position, even if the original's is done.
+ * Legal between two next, not inside a callback. Owned: *out, rsn_session_free(). Since: 0.1 */
 RSN_API rsn_status rsn_session_fork(rsn_session **out, rsn_session *session,
                                     const rsn_generate_options *options);
 
@@ -634,7 +642,8 @@ typedef int32_t (*rsn_event_callback)(rsn_session *session, const rsn_event *eve
  *
  * Inside the callback the getters, steering verbs, rewind and cancel are legal on this session;
  * anything else on it is RSN_ERR_STATE. A rewind on DONE makes the run go on. callback NULL: only
- * run. Errors: as rsn_session_next(); RSN_ERR_ARGUMENT for an unknown return value (the request can
+ * run.
+ * Errors: as rsn_session_next(); RSN_ERR_ARGUMENT for an unknown return value (the request can
  * then be continued). Since: 0.1 */
 RSN_API rsn_status rsn_session_run(rsn_session *session, rsn_event_callback callback,
                                    void *user_data);
@@ -652,8 +661,8 @@ RSN_API rsn_status rsn_sessions_next(rsn_session *const *sessions, size_t count,
 
 enum { RSN_KV_DEFAULT = 0 /* F16 */, RSN_KV_F32 = 1, RSN_KV_F16 = 2, RSN_KV_BF16 = 3 };
 enum {
-  RSN_LOAD_MAP = 0,   /* the file is mapped and its pages shared with other processes */
-  RSN_LOAD_COPY = 1,  /* the file is read into memory and closed */
+  RSN_LOAD_MAP = 0,  /* the file is mapped and its pages shared with other processes */
+  RSN_LOAD_COPY = 1, /* the file is read into memory and closed */
   RSN_LOAD_HEADER = 2 /* no weights: information, tokens and templates work, sessions do not */
 };
 enum { RSN_LOG_ERROR = 0, RSN_LOG_WARNING = 1, RSN_LOG_INFORMATION = 2, RSN_LOG_DETAIL = 3 };
@@ -668,7 +677,7 @@ typedef void (*rsn_log_callback)(int32_t level, const char *text, size_t text_si
 
 struct rsn_model_options {
   uint32_t struct_size; /* rsn_model_options_init() */
-  int32_t threads;      /* RSN_UNSET: as many as the process may use (affinity, cgroup quota) */
+  int32_t threads;      /* Unset: as many as the process may use (affinity, cgroup quota) */
   const char *device;   /* a name from rsn_devices_get(); NULL: the best that fits */
   size_t device_size;
   const char *backend_path; /* a folder to look for plug-ins in first; NULL: none */
@@ -680,7 +689,7 @@ struct rsn_model_options {
   int32_t kv_type;         /* RSN_KV_* */
   int32_t load;            /* RSN_LOAD_* */
   uint32_t repack;         /* 0: weights are used as they lie in the file, which stays mapped and
-                              shared; non-zero (default): repacked once where that measures faster */
+                              shared; non-zero (default): repacked where that is faster */
   uint32_t exact;          /* non-zero: prefix reuse and other chunkings are bit-identical too, at
                               some cost in speed */
   uint32_t reserved;
@@ -751,15 +760,15 @@ typedef struct rsn_model_info {
   uint64_t tensors;            /* for rsn_model_tensor() */
   uint32_t vocabulary;
   uint32_t layers;
-  uint32_t hidden;       /* width of a token between layers */
-  uint32_t heads;        /* of attention */
-  uint32_t kv_heads;     /* 1 for MLA's shared latent */
-  uint32_t experts;      /* routed experts of a layer; 0: a dense model */
+  uint32_t hidden;      /* width of a token between layers */
+  uint32_t heads;       /* of attention */
+  uint32_t kv_heads;    /* 1 for MLA's shared latent */
+  uint32_t experts;     /* routed experts of a layer; 0: a dense model */
   uint32_t experts_used; /* per token */
   uint32_t experts_shared;
   uint32_t dense_layers; /* leading layers without experts */
   uint32_t threads;
-  int32_t bos_token; /* -1: none; so the next three */
+  int32_t bos_token;         /* -1: none; so the next three */
   int32_t eos_token;
   int32_t think_begin_token; /* -1 also if the tag is more than one token */
   int32_t think_end_token;
@@ -795,8 +804,8 @@ RSN_API rsn_status rsn_model_tensor(const rsn_model *model, size_t index, rsn_te
 
 enum { RSN_FORMAT_TEXT = 0, RSN_FORMAT_JSON = 1 };
 typedef struct rsn_plan_options {
-  uint32_t struct_size;    /* rsn_plan_options_init() */
-  int32_t format;          /* RSN_FORMAT_* */
+  uint32_t struct_size; /* rsn_plan_options_init() */
+  int32_t format;       /* RSN_FORMAT_* */
   uint32_t context_length; /* 0: the sessions' default */
   uint32_t sessions;       /* default 1 */
 } rsn_plan_options;
@@ -804,8 +813,8 @@ typedef struct rsn_plan_options {
 RSN_API rsn_status rsn_plan_options_init(rsn_plan_options *options, size_t size);
 
 /* Writes which device holds and computes what, and how many bytes weights, caches and work space
- * take, for people or as JSON. Works after RSN_LOAD_HEADER too: ask before you load. See "Arrays"
- * at rsn_model_tokenize(). Since: 0.1 */
+ * take, for people or as JSON. Works after RSN_LOAD_HEADER too: ask before you load.
+ * See "Arrays" at rsn_model_tokenize(). Since: 0.1 */
 RSN_API rsn_status rsn_model_plan(const rsn_model *model, const rsn_plan_options *options,
                                   char *text, size_t capacity, size_t *text_size);
 
