@@ -542,6 +542,10 @@ RSN_API rsn_status rsn_session_step(const rsn_session *session, size_t index, rs
 RSN_API rsn_status rsn_session_step_experts(const rsn_session *session, size_t index,
                                             uint32_t *counts, size_t capacity, size_t *count);
 
+/* *running becomes 1 while a request has events left, else 0: before the first prompt and after DONE.
+ * Since: 0.1 */
+RSN_API rsn_status rsn_session_running(const rsn_session *session, int32_t *running);
+
 /* The number of tokens that the session holds: the position of the next one. Since: 0.1 */
 RSN_API rsn_status rsn_session_position(const rsn_session *session, int64_t *position);
 
