@@ -2,7 +2,7 @@
 # build folder under build/, so that no flag change makes another one compile again.
 # shellcheck shell=bash
 
-STAGES=(setup build unit library headers abi install asan tsan qemu-x86 arm64 python trace
+STAGES=(setup build unit library headers abi notices install asan tsan qemu-x86 arm64 python trace
         real-model demo)
 
 readonly QUESTION="How many r's are in strawberry?"
@@ -120,6 +120,11 @@ stage_abi() {
   need_library
   [[ -f packaging/abi/libraison.abi ]] || skip "no ABI baseline yet (packaging/abi/check_abi.sh --write)"
   packaging/abi/check_abi.sh "$(library)"
+}
+
+stage_notices() {
+  command -v cargo >/dev/null || skip "cargo is not on this machine"
+  packaging/third_party_notices.py --check
 }
 
 # cmake --install, then a program outside the tree that knows only the prefix, built once by CMake's
