@@ -57,14 +57,18 @@ absl::Status Device::ToStatus(int32_t code, const char* what) const {
   const char* text = table_.last_error();
   const std::string message =
       absl::StrCat(name_, " ", what, ": ", text != nullptr && *text ? text : "failed");
-  switch (code) {  // the bands of raison.h
-    case -10:
-    case -11:
+  switch (code) {  // rsn_status
+    case -10:  // RSN_ERR_ARGUMENT
+    case -11:  // RSN_ERR_STRUCT
       return absl::InvalidArgumentError(message);
-    case -12:
+    case -22:  // RSN_ERR_UNSUPPORTED
       return absl::UnimplementedError(message);
-    case -30:
+    case -30:  // RSN_ERR_MEMORY
       return absl::ResourceExhaustedError(message);
+    case -32:  // RSN_ERR_DEVICE
+      return absl::UnavailableError(message);
+    case -40:  // RSN_ERR_STATE
+      return absl::FailedPreconditionError(message);
     default:
       return absl::InternalError(message);
   }

@@ -1,0 +1,114 @@
+#include "core/model/model.h"
+
+#include <algorithm>
+
+#include "core/file/checkpoint.h"
+#include "core/model/vocabulary.h"
+
+namespace raison {
+namespace {
+
+// Without a wish of the caller: long enough for R1's usual thinking, short enough for a small machine.
+constexpr uint32_t kDefaultContext = 32768;
+// When a device does not say how much memory is free.
+constexpr uint64_t kUnknownFreeMemory = uint64_t{1} << 30;
+
+absl::StatusOr<std::unique_ptr<ChatTemplate>> LoadTemplate(const Checkpoint& checkpoint,
+                                                           const std::string& own,
+                                                           const Tokenizer& tokenizer) {
+  const std::string* source = own.empty() ? checkpoint.chat_template() : &own;
+  if (source == nullptr) {
+    return absl::NotFoundError(absl::StrCat(
+        checkpoint.path(), " has no chat template; give one in chat_template, or use prompt_text"));
+  }
+  const auto text = [&](std::optional<int32_t> id) {
+    return id.has_value() ? std::string(tokenizer.TokenBytes(*id)) : std::string();
+  };
+  return ChatTemplate::Create(*source,
+                              {.bos = text(tokenizer.bos()), .eos = text(tokenizer.eos())});
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<Model>> Model::Load(const std::string& path,
+                                                   const ModelOptions& options) {
+  RSN_ASSIGN_OR_RETURN(std::shared_ptr<Checkpoint> checkpoint,
+                       Checkpoint::Open(path, options.load, options.progress));
+  return LoadCheckpoint(std::move(checkpoint), options);
+}
+
+absl::StatusOr<std::shared_ptr<Model>> Model::LoadMemory(absl::Span<const std::byte> gguf,
+                                                         const ModelOptions& options) {
+  RSN_ASSIGN_OR_RETURN(std::shared_ptr<Checkpoint> checkpoint, Checkpoint::FromMemory(gguf));
+  return LoadCheckpoint(std::move(checkpoint), options);
+}
+
+absl::StatusOr<std::shared_ptr<Model>> Model::LoadCheckpoint(std::shared_ptr<Checkpoint> checkpoint,
+                                                             const ModelOptions& options) {
+  auto model = std::shared_ptr<Model>(new Model);
+  Model& m = *model;
+  m.options_ = options;
+  m.checkpoint_ = std::move(checkpoint);
+  RSN_ASSIGN_OR_RETURN(m.config_, ReadConfig(*m.checkpoint_));
+  RSN_RETURN_IF_ERROR(CheckTensors(m.config_, *m.checkpoint_));
+  m.sampling_ = ReadRecommendedSampling(*m.checkpoint_);
+  RSN_ASSIGN_OR_RETURN(m.tokenizer_, LoadTokenizer(*m.checkpoint_));
+  if (static_cast<uint32_t>(m.tokenizer_->vocab_size()) > m.config_.vocab_size) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(m.checkpoint_->path(), ": the tokenizer has ", m.tokenizer_->vocab_size(),
+                     " tokens, the embedding only ", m.config_.vocab_size, " rows"));
+  }
+  m.template_ = LoadTemplate(*m.checkpoint_, options.chat_template, *m.tokenizer_);
+  m.context_length_ = options.context_length != 0
+                          ? std::min(options.context_length, m.config_.max_position_embeddings)
+                          : std::min(m.config_.max_position_embeddings, kDefaultContext);
+  for (const StoredTensor& t : m.checkpoint_->tensors()) m.weight_bytes_ += t.bytes();
+  if (options.header_only) return model;
+
+  RSN_ASSIGN_OR_RETURN(m.device_,
+                       Device::Open(options.device, {.threads = options.threads, .log = options.log}));
+  m.kv_bytes_ = options.kv_bytes;
+  if (m.kv_bytes_ == 0) {
+    const uint64_t free = m.device_->Info().memory_free;
+    // No more than all sequences of a step could fill.
+    m.kv_bytes_ = std::min((free == 0 ? kUnknownFreeMemory : free) / 2,
+                           m.KvLayout().BytesPerToken() * m.context_length_ * kStepSequences);
+  }
+  RSN_ASSIGN_OR_RETURN(m.weights_,
+                       LoadWeights(*m.checkpoint_, m.config_, *m.device_,
+                                   {.repack = options.repack, .progress = options.progress}));
+  return model;
+}
+
+KvGeometry Model::KvLayout() const {
+  const Config& c = config_;
+  return {.layers = c.num_hidden_layers,
+          .heads = c.IsMla() ? 1 : c.num_key_value_heads,
+          .width = c.IsMla() ? c.KvWidth() : c.head_dim,
+          .has_values = !c.IsMla(),
+          .dtype = options_.kv_type,
+          .bytes = kv_bytes_};
+}
+
+absl::StatusOr<std::unique_ptr<KvCache>> Model::NewKvCache() const {
+  if (device_ == nullptr) {
+    return absl::FailedPreconditionError("the model was loaded without its weights");
+  }
+  return KvCache::Create(*device_, KvLayout());
+}
+
+absl::StatusOr<std::unique_ptr<Transformer>> Model::NewTransformer(KvCache* cache) const {
+  const uint32_t pages = (config_.max_position_embeddings + kPageTokens - 1) / kPageTokens;
+  return Transformer::Create({.device = device_,
+                              .config = &config_,
+                              .weights = &weights_,
+                              .cache = cache,
+                              .limits = {.rows = kPromptChunk + kStepSequences,
+                                         .sequences = kStepSequences,
+                                         .logit_rows = kStepLogitRows,
+                                         .pages = kStepSequences * pages,
+                                         .adjustments = std::max(config_.vocab_size, 1u << 16)},
+                              .exact = options_.exact});
+}
+
+}  // namespace raison

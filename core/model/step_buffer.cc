@@ -1,0 +1,124 @@
+#include "core/model/step_buffer.h"
+
+#include <cstring>
+
+namespace raison {
+
+absl::StatusOr<StepBuffer> StepBuffer::Create(Device& device, const StepLimits& limits) {
+  StepBuffer b;
+  b.limits_ = limits;
+  uint32_t words = 0;
+  const auto take = [&words](uint32_t& at, uint32_t n) {
+    at = words;
+    words += (n + 15) / 16 * 16;  // regions begin on cache lines
+  };
+  take(b.tokens_, limits.rows);
+  take(b.positions_, limits.rows);
+  take(b.slots_, limits.rows);
+  take(b.row_begin_, limits.sequences + 1);
+  take(b.kv_length_, limits.sequences);
+  take(b.page_begin_, limits.sequences);
+  take(b.logit_index_, limits.logit_rows);
+  take(b.adjust_begin_, limits.logit_rows + 1);
+  take(b.expert_slots_, limits.experts);
+  take(b.copy_from_, limits.sequences);
+  take(b.copy_to_, limits.sequences);
+  take(b.pages_, limits.pages);
+  take(b.adjust_id_, limits.adjustments);
+  take(b.adjust_divisor_, limits.adjustments);
+  take(b.adjust_add_, limits.adjustments);
+  b.host_.assign(words, 0);
+  // All experts lie in the one stack of this device.
+  for (uint32_t e = 0; e < limits.experts; ++e) {
+    b.host_[b.expert_slots_ + e] = static_cast<int32_t>(e);
+  }
+  RSN_ASSIGN_OR_RETURN(b.buffer_, device.NewBuffer(uint64_t{words} * 4));
+  return b;
+}
+
+absl::Status StepBuffer::CheckLimits(const Step& step) const {
+  uint64_t rows = 0, pages = 0, logit_rows = 0, adjustments = 0;
+  for (const StepSequence& s : step.sequences) {
+    rows += s.tokens.size();
+    pages += s.pages->pages().size();
+    logit_rows += s.logit_rows;
+    adjustments += s.adjustments.size();
+    if (s.tokens.empty() || s.tokens.size() > s.pages->length() ||
+        s.logit_rows > s.tokens.size()) {
+      return absl::InternalError("a sequence of the step has no rows or too few pages");
+    }
+  }
+  if (rows > limits_.rows || step.sequences.size() > limits_.sequences ||
+      pages > limits_.pages || logit_rows > limits_.logit_rows ||
+      adjustments > limits_.adjustments || step.copies.size() > limits_.sequences) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("step of ", rows, " rows, ", step.sequences.size(), " sequences, ", pages,
+                     " pages, ", logit_rows, " logit rows and ", adjustments,
+                     " adjustments is larger than the step buffer"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status StepBuffer::Fill(const Step& step) {
+  RSN_RETURN_IF_ERROR(CheckLimits(step));
+  int32_t* w = host_.data();
+  uint32_t row = 0, page = 0, logit = 0, adjust = 0, s = 0;
+  for (const StepSequence& sequence : step.sequences) {
+    const uint32_t n = static_cast<uint32_t>(sequence.tokens.size());
+    const uint32_t first = sequence.pages->length() - n;
+    w[row_begin_ + s] = static_cast<int32_t>(row);
+    w[kv_length_ + s] = static_cast<int32_t>(sequence.pages->length());
+    w[page_begin_ + s] = static_cast<int32_t>(page);
+    for (uint32_t p : sequence.pages->pages()) w[pages_ + page++] = static_cast<int32_t>(p);
+    for (uint32_t i = 0; i < n; ++i, ++row) {
+      w[tokens_ + row] = sequence.tokens[i];
+      w[positions_ + row] = static_cast<int32_t>(first + i);
+      w[slots_ + row] = sequence.pages->Slot(first + i);
+    }
+    for (uint32_t i = 0; i < sequence.logit_rows; ++i, ++logit) {
+      w[logit_index_ + logit] = static_cast<int32_t>(row - sequence.logit_rows + i);
+      w[adjust_begin_ + logit] = static_cast<int32_t>(adjust);
+      if (i + 1 < sequence.logit_rows) continue;
+      for (const LogitAdjustment& a : sequence.adjustments) {
+        w[adjust_id_ + adjust] = a.id;
+        std::memcpy(&w[adjust_divisor_ + adjust], &a.divisor, 4);
+        std::memcpy(&w[adjust_add_ + adjust], &a.add, 4);
+        ++adjust;
+      }
+    }
+    ++s;
+  }
+  w[row_begin_ + s] = static_cast<int32_t>(row);
+  w[adjust_begin_ + logit] = static_cast<int32_t>(adjust);
+  for (size_t i = 0; i < step.copies.size(); ++i) {
+    w[copy_from_ + i] = static_cast<int32_t>(step.copies[i].first);
+    w[copy_to_ + i] = static_cast<int32_t>(step.copies[i].second);
+  }
+  rows_ = row;
+  sequences_ = s;
+  logit_rows_ = logit;
+  copies_ = static_cast<uint32_t>(step.copies.size());
+  used_pages_ = page;
+  used_adjustments_ = adjust;
+  return absl::OkStatus();
+}
+
+void StepBuffer::Upload(Queue& queue) {
+  const auto send = [&](uint32_t at, uint32_t words) {
+    queue.Upload(buffer_, uint64_t{at} * 4, host_.data() + at, uint64_t{words} * 4);
+  };
+  send(0, pages_ + used_pages_);
+  send(adjust_id_, used_adjustments_);
+  send(adjust_divisor_, used_adjustments_);
+  send(adjust_add_, used_adjustments_);
+}
+
+rsn_ragged StepBuffer::Ragged() const {
+  return {.row_begin = View(row_begin_, sequences_ + 1),
+          .kv_length = View(kv_length_, sequences_),
+          .page_begin = View(page_begin_, sequences_),
+          .pages = View(pages_, limits_.pages),
+          .page_tokens = kPageTokens};
+}
+
+}  // namespace raison

@@ -1,0 +1,249 @@
+#include "core/model/weights.h"
+
+#include <cstring>
+
+#include "core/base/dequantize.h"
+#include "core/base/half.h"
+#include "core/file/checkpoint.h"
+
+namespace raison {
+namespace {
+
+using Bytes = std::vector<std::byte>;
+
+std::vector<float> ToFloats(const StoredTensor& stored) {
+  std::vector<float> out(static_cast<size_t>(stored.elements()));
+  float* to = out.data();
+  const size_t each = out.size() / stored.parts.size();
+  for (const auto& part : stored.parts) {
+    DequantizeRow(stored.dtype, part.data(), each, to);
+    to += each;
+  }
+  return out;
+}
+
+absl::Span<const std::byte> AsBytes(const std::vector<float>& v) {
+  return {reinterpret_cast<const std::byte*>(v.data()), v.size() * sizeof(float)};
+}
+
+class Loader {
+ public:
+  Loader(const Checkpoint& checkpoint, const Config& config, Device& device,
+         const WeightOptions& options)
+      : checkpoint_(checkpoint), c_(config), device_(device), options_(options) {
+    for (const StoredTensor& t : checkpoint.tensors()) total_ += t.bytes();
+  }
+
+  absl::StatusOr<Weights> Load() {
+    // The embedding's rows are gathered, so it keeps the plain layout; a tied head may be repacked.
+    RSN_RETURN_IF_ERROR(Matrix("token_embd.weight", &w_.token_embedding, /*plain=*/true));
+    RSN_RETURN_IF_ERROR(Vector("output_norm.weight", &w_.output_norm));
+    const bool untied = checkpoint_.Find("output.weight") != nullptr && !c_.tie_word_embeddings;
+    RSN_RETURN_IF_ERROR(Matrix(untied ? "output.weight" : "token_embd.weight", &w_.head));
+    RSN_RETURN_IF_ERROR(RopeFrequencies());
+    w_.layers.resize(c_.num_hidden_layers);
+    for (uint32_t l = 0; l < c_.num_hidden_layers; ++l) RSN_RETURN_IF_ERROR(Layer(l));
+    return std::move(w_);
+  }
+
+ private:
+  absl::StatusOr<const StoredTensor*> Find(const std::string& name) {
+    const StoredTensor* stored = checkpoint_.Find(name);
+    if (stored == nullptr) {
+      return absl::NotFoundError(absl::StrCat(checkpoint_.path(), ": tensor ", name, " is missing"));
+    }
+    return stored;
+  }
+
+  absl::Status Progress(uint64_t bytes) {
+    done_ += bytes;
+    if (options_.progress && !options_.progress(std::min(done_, total_), total_)) {
+      return absl::CancelledError("loading was cancelled");
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Keep(const Tensor& description, absl::Span<const std::byte> bytes, uint32_t flags,
+                    Tensor* out, bool* referenced = nullptr) {
+    RSN_ASSIGN_OR_RETURN(Device::Weight weight, device_.NewWeight(description, bytes, flags));
+    w_.buffers.push_back(std::move(weight.buffer));
+    *out = weight.tensor;
+    if (referenced != nullptr) *referenced = weight.referenced;
+    return absl::OkStatus();
+  }
+
+  static Tensor Describe(DType dtype, const std::vector<int64_t>& shape) {
+    switch (shape.size()) {
+      case 1:
+        return DenseTensor(nullptr, 0, dtype, {shape[0]});
+      case 2:
+        return DenseTensor(nullptr, 0, dtype, {shape[0], shape[1]});
+      default:
+        return DenseTensor(nullptr, 0, dtype, {shape[0], shape[1], shape[2]});
+    }
+  }
+
+  // A matrix or a stack of matrices in the file's own type.
+  absl::Status Matrix(const std::string& name, Tensor* out, bool plain = false) {
+    RSN_ASSIGN_OR_RETURN(const StoredTensor* stored, Find(name));
+    const uint32_t repack = options_.repack && !plain ? uint32_t{RSN_WEIGHT_MAY_REPACK} : 0u;
+    const Tensor description = Describe(stored->dtype, stored->shape);
+    bool referenced = false;
+    if (stored->parts.size() == 1) {
+      RSN_RETURN_IF_ERROR(Keep(description, stored->parts[0], RSN_WEIGHT_MAY_REFERENCE | repack,
+                               out, &referenced));
+    } else {  // experts that the container keeps apart
+      Bytes joined;
+      joined.reserve(stored->bytes());
+      for (const auto& part : stored->parts) joined.insert(joined.end(), part.begin(), part.end());
+      RSN_RETURN_IF_ERROR(Keep(description, joined, repack, out));
+    }
+    const bool shared = name == "token_embd.weight";  // the embedding still refers to its bytes
+    if (!referenced && !shared) checkpoint_.Release(*stored);
+    return Progress(stored->bytes());
+  }
+
+  // Norms, biases and the router: f32 on the device whatever the file's type.
+  absl::Status Vector(const std::string& name, Tensor* out) {
+    RSN_ASSIGN_OR_RETURN(const StoredTensor* stored, Find(name));
+    RSN_RETURN_IF_ERROR(
+        Keep(Describe(DType::kF32, stored->shape), AsBytes(ToFloats(*stored)), 0, out));
+    return Progress(stored->bytes());
+  }
+
+  absl::Status OptionalVector(const std::string& name, Tensor* out) {
+    return checkpoint_.Find(name) == nullptr ? absl::OkStatus() : Vector(name, out);
+  }
+
+  absl::Status RopeFrequencies() {
+    std::vector<float> pairs;  // (pairs, 2)
+    for (double f : c_.rope.frequencies) {
+      const float hi = static_cast<float>(f);
+      pairs.push_back(hi);
+      pairs.push_back(static_cast<float>(f - hi));
+    }
+    return Keep(Describe(DType::kF32, {static_cast<int64_t>(c_.rope.frequencies.size()), 2}),
+                AsBytes(pairs), 0, &w_.rope_frequencies);
+  }
+
+  absl::Status Layer(uint32_t l) {
+    const std::string b = absl::StrCat("blk.", l, ".");
+    LayerWeights& w = w_.layers[l];
+    RSN_RETURN_IF_ERROR(Vector(b + "attn_norm.weight", &w.attention_norm));
+    RSN_RETURN_IF_ERROR(Vector(b + "ffn_norm.weight", &w.ffn_norm));
+    RSN_RETURN_IF_ERROR(c_.IsMla() ? Mla(b, &w.mla) : Attention(b, &w.attention));
+    return c_.IsMoeLayer(l) ? Moe(b, &w.moe) : Ffn(b, "", &w.ffn);
+  }
+
+  absl::Status Attention(const std::string& b, AttentionWeights* w) {
+    RSN_RETURN_IF_ERROR(Matrix(b + "attn_q.weight", &w->wq));
+    RSN_RETURN_IF_ERROR(Matrix(b + "attn_k.weight", &w->wk));
+    RSN_RETURN_IF_ERROR(Matrix(b + "attn_v.weight", &w->wv));
+    RSN_RETURN_IF_ERROR(OptionalVector(b + "attn_q.bias", &w->bq));
+    RSN_RETURN_IF_ERROR(OptionalVector(b + "attn_k.bias", &w->bk));
+    RSN_RETURN_IF_ERROR(OptionalVector(b + "attn_v.bias", &w->bv));
+    return Matrix(b + "attn_output.weight", &w->wo);
+  }
+
+  absl::Status Mla(const std::string& b, MlaWeights* w) {
+    if (c_.mla.q_lora_rank > 0) {
+      RSN_RETURN_IF_ERROR(Matrix(b + "attn_q_a.weight", &w->wq_a));
+      RSN_RETURN_IF_ERROR(Vector(b + "attn_q_a_norm.weight", &w->q_norm));
+      RSN_RETURN_IF_ERROR(Matrix(b + "attn_q_b.weight", &w->wq_b));
+    } else {
+      RSN_RETURN_IF_ERROR(Matrix(b + "attn_q.weight", &w->wq));
+    }
+    RSN_RETURN_IF_ERROR(Matrix(b + "attn_kv_a_mqa.weight", &w->wkv_a));
+    RSN_RETURN_IF_ERROR(Vector(b + "attn_kv_a_norm.weight", &w->kv_norm));
+    if (checkpoint_.Find(b + "attn_k_b.weight") != nullptr) {
+      RSN_RETURN_IF_ERROR(HeadMatrix(b + "attn_k_b.weight", c_.mla.kv_lora_rank,
+                                     c_.mla.qk_nope_head_dim, &w->w_k));
+      RSN_RETURN_IF_ERROR(
+          HeadMatrix(b + "attn_v_b.weight", c_.mla.v_head_dim, c_.mla.kv_lora_rank, &w->w_v));
+    } else {
+      RSN_RETURN_IF_ERROR(SplitKvB(b + "attn_kv_b.weight", w));
+    }
+    return Matrix(b + "attn_output.weight", &w->wo);
+  }
+
+  // A stack of one matrix per head; some files write it as a plain matrix with the same bytes.
+  absl::Status HeadMatrix(const std::string& name, int64_t out_dim, int64_t in_dim, Tensor* out) {
+    RSN_ASSIGN_OR_RETURN(const StoredTensor* stored, Find(name));
+    return Keep(Describe(stored->dtype, {c_.num_attention_heads, out_dim, in_dim}),
+                stored->parts[0], RSN_WEIGHT_MAY_REFERENCE, out);
+  }
+
+  // Splits the joined kv_b (heads * (nope + value), latent): the value rows keep their bytes, the key
+  // rows are transposed per head, exactly where the file's type is a float one, else as f16.
+  absl::Status SplitKvB(const std::string& name, MlaWeights* w) {
+    RSN_ASSIGN_OR_RETURN(const StoredTensor* stored, Find(name));
+    const int64_t heads = c_.num_attention_heads, nope = c_.mla.qk_nope_head_dim,
+                  value = c_.mla.v_head_dim, latent = c_.mla.kv_lora_rank;
+    const size_t row_bytes = RowBytes(stored->dtype, static_cast<size_t>(latent));
+    const std::byte* bytes = stored->parts[0].data();
+
+    Bytes values;
+    values.reserve(static_cast<size_t>(heads * value) * row_bytes);
+    for (int64_t h = 0; h < heads; ++h) {
+      const std::byte* at = bytes + static_cast<size_t>(h * (nope + value) + nope) * row_bytes;
+      values.insert(values.end(), at, at + static_cast<size_t>(value) * row_bytes);
+    }
+    RSN_RETURN_IF_ERROR(
+        Keep(Describe(stored->dtype, {heads, value, latent}), values, 0, &w->w_v));
+
+    const DType key_type = IsQuantized(stored->dtype) ? DType::kF16 : stored->dtype;
+    Bytes keys(static_cast<size_t>(heads * latent) * RowBytes(key_type, static_cast<size_t>(nope)));
+    std::vector<float> row(static_cast<size_t>(latent));
+    for (int64_t h = 0; h < heads; ++h) {
+      for (int64_t j = 0; j < nope; ++j) {
+        DequantizeRow(stored->dtype,
+                      bytes + static_cast<size_t>(h * (nope + value) + j) * row_bytes, row.size(),
+                      row.data());
+        for (int64_t c = 0; c < latent; ++c) {
+          const size_t at = static_cast<size_t>((h * latent + c) * nope + j);
+          const float x = row[static_cast<size_t>(c)];
+          if (key_type == DType::kF32) {
+            std::memcpy(&keys[at * 4], &x, 4);
+          } else {
+            const uint16_t half = key_type == DType::kBF16 ? F32ToBF16(x) : F32ToF16(x);
+            std::memcpy(&keys[at * 2], &half, 2);
+          }
+        }
+      }
+    }
+    RSN_RETURN_IF_ERROR(Keep(Describe(key_type, {heads, latent, nope}), keys, 0, &w->w_k));
+    checkpoint_.Release(*stored);
+    return Progress(stored->bytes());
+  }
+
+  absl::Status Ffn(const std::string& b, const std::string& suffix, FfnWeights* w) {
+    RSN_RETURN_IF_ERROR(Matrix(absl::StrCat(b, "ffn_gate", suffix, ".weight"), &w->gate));
+    RSN_RETURN_IF_ERROR(Matrix(absl::StrCat(b, "ffn_up", suffix, ".weight"), &w->up));
+    return Matrix(absl::StrCat(b, "ffn_down", suffix, ".weight"), &w->down);
+  }
+
+  absl::Status Moe(const std::string& b, MoeWeights* w) {
+    RSN_RETURN_IF_ERROR(Vector(b + "ffn_gate_inp.weight", &w->router));
+    RSN_RETURN_IF_ERROR(OptionalVector(b + "exp_probs_b.bias", &w->bias));
+    RSN_RETURN_IF_ERROR(Matrix(b + "ffn_gate_exps.weight", &w->gate));
+    RSN_RETURN_IF_ERROR(Matrix(b + "ffn_up_exps.weight", &w->up));
+    RSN_RETURN_IF_ERROR(Matrix(b + "ffn_down_exps.weight", &w->down));
+    return c_.moe.n_shared_experts > 0 ? Ffn(b, "_shexp", &w->shared) : absl::OkStatus();
+  }
+
+  const Checkpoint& checkpoint_;
+  const Config& c_;
+  Device& device_;
+  const WeightOptions& options_;
+  Weights w_;
+  uint64_t done_ = 0, total_ = 0;
+};
+
+}  // namespace
+
+absl::StatusOr<Weights> LoadWeights(const Checkpoint& checkpoint, const Config& config,
+                                    Device& device, const WeightOptions& options) {
+  return Loader(checkpoint, config, device, options).Load();
+}
+
+}  // namespace raison
