@@ -5,10 +5,11 @@
 #   packaging/setup.sh --tests    what tests/run.sh needs as well
 #   packaging/setup.sh --check    with either: install nothing, name what is missing
 #
-# The only place in the project that knows package names. Owns three things: system packages (apt,
-# root or sudo), and under ${XDG_CACHE_HOME:-~/.cache}/raison the source of Abseil and, for the
-# tests, an arm64 sysroot; those two need no root and touch no system file. When all is present it
-# uses neither root nor network and ends at once.
+# The only place in the project that knows package names. Owns system packages (apt, root or sudo),
+# the Rust crates that Cargo.lock pins (in cargo's own cache), and under
+# ${XDG_CACHE_HOME:-~/.cache}/raison the source of Abseil and, for the tests, an arm64 sysroot; all
+# but the first need no root and touch no system file. When all is present it uses neither root nor
+# network and ends at once.
 set -euo pipefail
 
 readonly CACHE="${XDG_CACHE_HOME:-$HOME/.cache}/raison"
@@ -34,7 +35,7 @@ for arg in "$@"; do
     --demo) mode=demo ;;
     --tests) mode=tests ;;
     --check) check_only=1 ;;
-    -h | --help) sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,13s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) echo "setup.sh: unknown argument '$arg' (try --help)" >&2; exit 2 ;;
   esac
 done
@@ -59,6 +60,18 @@ missing_packages() {  # prints those of "$@" that dpkg does not have, one a line
   for name in "$@"; do [[ ${have[$name]:-} ]] || echo "$name"; done
 }
 
+# Crates come from crates.io once; after that cargo builds offline. Prints those that are not here.
+readonly CARGO_LOCK=$(dirname "$0")/../core/model/text/jinja/Cargo.lock
+missing_crates() {
+  local name version files
+  [[ -f $CARGO_LOCK ]] || return 0
+  while read -r name version; do
+    files=("${CARGO_HOME:-$HOME/.cargo}"/registry/cache/*/"$name-$version.crate")
+    [[ -f ${files[0]} ]] || echo "$name-$version"
+  done < <(awk -F'"' '/^name = /{ n = $2 } /^version = /{ v = $2 } /^source = /{ print n, v }' \
+             "$CARGO_LOCK")
+}
+
 wanted=("${DEMO_PACKAGES[@]}")
 own_cargo_is_enough || wanted+=("${RUST_PACKAGES[@]}")
 [[ $mode == tests ]] && wanted+=("${TEST_PACKAGES[@]}")
@@ -72,14 +85,16 @@ stamp_is() { [[ -f $1/.raison-stamp && $(<"$1/.raison-stamp") == "$2" ]]; }
 need_abseil=1; stamp_is "$CACHE/abseil" "$ABSEIL_STAMP" && need_abseil=0
 need_sysroot=0
 [[ $mode == tests ]] && ! stamp_is "$CACHE/sysroot-arm64" "$SYSROOT_STAMP" && need_sysroot=1
+mapfile -t crates < <(missing_crates)
 
-if ((${#missing[@]} == 0 && !need_abseil && !need_sysroot)); then
+if ((${#missing[@]} + ${#crates[@]} + need_abseil + need_sysroot == 0)); then
   say "everything is here"
   exit 0
 fi
 list=("${missing[@]}")
 ((need_abseil)) && list+=("the source of abseil $ABSEIL_SERIES")
 ((need_sysroot)) && list+=("the arm64 sysroot (${SYSROOT_PACKAGES[*]}, a Rust compiler for it)")
+((${#crates[@]})) && list+=("the crates ${crates[*]}")
 printf -v names '%s, ' "${list[@]}"
 say "missing: ${names%, }"
 ((check_only)) && exit 1
@@ -201,4 +216,9 @@ SCRIPT
 
 ((need_abseil)) && { say "fetching Abseil's source"; fetch_abseil; }
 ((need_sysroot)) && { say "fetching the arm64 sysroot"; fetch_sysroot; }
+if ((${#crates[@]})); then
+  say "fetching crates"
+  cargo fetch --locked --manifest-path "${CARGO_LOCK%.lock}.toml" ||
+    fail "crates.io cannot be reached; still missing: ${crates[*]}"
+fi
 say "done"
