@@ -1,5 +1,6 @@
-// attention and mla_attention over the paged cache. Scores, softmax and sums are f64. The latent form
-// is computed absorbed whatever `form` says: without roundings in between both forms are one value.
+// attention and mla_attention over the paged cache. Scores, softmax and sums are f64. The latent
+// form is computed absorbed whatever `form` says: without roundings in between both forms are one
+// value.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -34,7 +35,8 @@ absl::StatusOr<std::vector<Place>> PlacesOf(const rsn_ragged& g, int64_t rows, i
   for (int64_t s = 0; s < sequences; ++s) {
     const int64_t count = int64_t{row_begin[s + 1]} - row_begin[s];
     if (count < 0 || row_begin[s + 1] > rows) {
-      return absl::InvalidArgumentError(absl::StrCat("row_begin[", s + 1, "] is ", row_begin[s + 1]));
+      return absl::InvalidArgumentError(
+          absl::StrCat("row_begin[", s + 1, "] is ", row_begin[s + 1]));
     }
     if (count == 0) continue;
     if (kv_length[s] < count) {
@@ -91,7 +93,8 @@ absl::Status Run(const rsn_attention& a, const rsn_backend_host& host) {
     const float* q = F32At(a.q, r, h);  // (width)
     std::vector<double> scores(static_cast<size_t>(place.keys));
     for (int64_t p = 0; p < place.keys; ++p) {
-      const std::byte* k = RowAt(a.k_cache, place.pages[p / page_tokens], h / group, p % page_tokens);
+      const std::byte* k =
+          RowAt(a.k_cache, place.pages[p / page_tokens], h / group, p % page_tokens);
       double sum = 0;
       for (int64_t i = 0; i < width; ++i) {
         sum += static_cast<double>(q[i]) * Element(a.k_cache.dtype, k, i);
@@ -101,7 +104,8 @@ absl::Status Run(const rsn_attention& a, const rsn_backend_host& host) {
     const double total = Softmax(scores);
     std::vector<double> sum(static_cast<size_t>(value_width));
     for (int64_t p = 0; p < place.keys; ++p) {
-      const std::byte* v = RowAt(a.v_cache, place.pages[p / page_tokens], h / group, p % page_tokens);
+      const std::byte* v =
+          RowAt(a.v_cache, place.pages[p / page_tokens], h / group, p % page_tokens);
       for (int64_t i = 0; i < value_width; ++i) {
         sum[static_cast<size_t>(i)] +=
             scores[static_cast<size_t>(p)] * Element(a.v_cache.dtype, v, i);
@@ -123,8 +127,7 @@ absl::Status Run(const rsn_mla_attention& a, const rsn_backend_host& host) {
   const int64_t latent = a.w_k.shape[1];
   const int64_t value = a.w_v.shape[1];
   const int64_t page_tokens = a.ragged.page_tokens;
-  RSN_ASSIGN_OR_RETURN(const std::vector<Place> places,
-                       PlacesOf(a.ragged, rows, a.cache.shape[0]));
+  RSN_ASSIGN_OR_RETURN(const std::vector<Place> places, PlacesOf(a.ragged, rows, a.cache.shape[0]));
   return ForEach(host, heads, [&](int64_t h) {
     std::vector<float> w_k(static_cast<size_t>(latent * nope));   // (latent, nope)
     std::vector<float> w_v(static_cast<size_t>(value * latent));  // (value, latent)

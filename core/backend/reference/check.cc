@@ -50,9 +50,9 @@ class Checker {
     const Memory& memory = *MemoryOf(t.buffer);
     end += t.offset;
     if (end > memory.bytes) {
-      status_ = absl::InvalidArgumentError(
-          absl::StrCat(op_, ": ", name, " ends at byte ", static_cast<uint64_t>(end),
-                       " of a buffer of ", memory.bytes));
+      status_ = absl::InvalidArgumentError(absl::StrCat(op_, ": ", name, " ends at byte ",
+                                                        static_cast<uint64_t>(end),
+                                                        " of a buffer of ", memory.bytes));
       return;
     }
     const uint64_t alignment = traits->block == 1 ? traits->bytes : 1;
@@ -129,15 +129,15 @@ absl::Status CheckWeight(const rsn_tensor& t, uint64_t size) {
       RowBytes(static_cast<DType>(t.dtype), static_cast<size_t>(t.shape[t.rank - 1]));
   for (uint32_t d = t.rank - 1; d-- > 0;) {
     if (t.shape[d] > 1 && t.stride[d] != static_cast<int64_t>(bytes)) {
-      return absl::InvalidArgumentError(absl::StrCat("weight: stride[", d, "] is ", t.stride[d],
-                                                     ", wanted dense rows"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("weight: stride[", d, "] is ", t.stride[d], ", wanted dense rows"));
     }
     bytes *= static_cast<uint64_t>(t.shape[d]);
     if (bytes > uint64_t(kLargest)) break;
   }
   if (bytes != size) {
-    return absl::InvalidArgumentError(absl::StrCat("weight: ", size, " bytes were given for ",
-                                                   static_cast<uint64_t>(bytes)));
+    return absl::InvalidArgumentError(
+        absl::StrCat("weight: ", size, " bytes were given for ", static_cast<uint64_t>(bytes)));
   }
   return absl::OkStatus();
 }
@@ -292,7 +292,8 @@ absl::Status Check(const rsn_moe_route& a, CheckLevel level) {
   c.Require(a.groups == 1 || (a.groups_used >= 1 && a.groups_used <= a.groups), "groups_used",
             a.groups_used);
   if (c.ok() && a.groups > 1) {
-    c.Require(a.group_rule == 0 || experts / a.groups >= 2, "experts per group", experts / a.groups);
+    c.Require(a.group_rule == 0 || experts / a.groups >= 2, "experts per group",
+              experts / a.groups);
     c.Require(used <= experts / a.groups * a.groups_used, "used", used);
   }
   return c.status();
@@ -343,21 +344,36 @@ absl::Status CheckCopied(const void* args, CheckLevel level) {
 
 absl::Status CheckNumbered(uint32_t op, const void* args, CheckLevel level) {
   switch (op) {
-    case RSN_OP_EMBED: return CheckCopied<rsn_embed>(args, level);
-    case RSN_OP_GATHER_ROWS: return CheckCopied<rsn_gather_rows>(args, level);
-    case RSN_OP_RMS_NORM: return CheckCopied<rsn_rms_norm>(args, level);
-    case RSN_OP_MATMUL: return CheckCopied<rsn_matmul>(args, level);
-    case RSN_OP_ROPE_TABLE: return CheckCopied<rsn_rope_table>(args, level);
-    case RSN_OP_ROPE: return CheckCopied<rsn_rope>(args, level);
-    case RSN_OP_KV_WRITE: return CheckCopied<rsn_kv_write>(args, level);
-    case RSN_OP_KV_COPY_PAGE: return CheckCopied<rsn_kv_copy_page>(args, level);
-    case RSN_OP_ATTENTION: return CheckCopied<rsn_attention>(args, level);
-    case RSN_OP_MLA_ATTENTION: return CheckCopied<rsn_mla_attention>(args, level);
-    case RSN_OP_SILU_MUL: return CheckCopied<rsn_silu_mul>(args, level);
-    case RSN_OP_MOE_ROUTE: return CheckCopied<rsn_moe_route>(args, level);
-    case RSN_OP_MOE_EXPERTS: return CheckCopied<rsn_moe_experts>(args, level);
-    case RSN_OP_REDUCE_LOGITS: return CheckCopied<rsn_reduce_logits>(args, level);
-    default: return absl::UnimplementedError(absl::StrCat("there is no operation ", op));
+    case RSN_OP_EMBED:
+      return CheckCopied<rsn_embed>(args, level);
+    case RSN_OP_GATHER_ROWS:
+      return CheckCopied<rsn_gather_rows>(args, level);
+    case RSN_OP_RMS_NORM:
+      return CheckCopied<rsn_rms_norm>(args, level);
+    case RSN_OP_MATMUL:
+      return CheckCopied<rsn_matmul>(args, level);
+    case RSN_OP_ROPE_TABLE:
+      return CheckCopied<rsn_rope_table>(args, level);
+    case RSN_OP_ROPE:
+      return CheckCopied<rsn_rope>(args, level);
+    case RSN_OP_KV_WRITE:
+      return CheckCopied<rsn_kv_write>(args, level);
+    case RSN_OP_KV_COPY_PAGE:
+      return CheckCopied<rsn_kv_copy_page>(args, level);
+    case RSN_OP_ATTENTION:
+      return CheckCopied<rsn_attention>(args, level);
+    case RSN_OP_MLA_ATTENTION:
+      return CheckCopied<rsn_mla_attention>(args, level);
+    case RSN_OP_SILU_MUL:
+      return CheckCopied<rsn_silu_mul>(args, level);
+    case RSN_OP_MOE_ROUTE:
+      return CheckCopied<rsn_moe_route>(args, level);
+    case RSN_OP_MOE_EXPERTS:
+      return CheckCopied<rsn_moe_experts>(args, level);
+    case RSN_OP_REDUCE_LOGITS:
+      return CheckCopied<rsn_reduce_logits>(args, level);
+    default:
+      return absl::UnimplementedError(absl::StrCat("there is no operation ", op));
   }
 }
 

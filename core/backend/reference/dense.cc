@@ -138,8 +138,7 @@ absl::Status Run(const rsn_kv_write& a, const rsn_backend_host&) {
   const int32_t* slots = I32At(a.slots);  // (rows)
   const int64_t page_tokens = a.cache.shape[2];
   for (int64_t t = 0; t < a.in.shape[0]; ++t) {
-    RSN_RETURN_IF_ERROR(
-        CheckIndex("kv_write: slots", t, slots[t], a.cache.shape[0] * page_tokens));
+    RSN_RETURN_IF_ERROR(CheckIndex("kv_write: slots", t, slots[t], a.cache.shape[0] * page_tokens));
     for (int64_t h = 0; h < a.in.shape[1]; ++h) {
       const float* in = F32At(a.in, t, h);  // (width)
       std::byte* row = RowAt(a.cache, slots[t] / page_tokens, h, slots[t] % page_tokens);
@@ -159,8 +158,8 @@ absl::Status Run(const rsn_kv_write& a, const rsn_backend_host&) {
 absl::Status Run(const rsn_kv_copy_page& a, const rsn_backend_host&) {
   const int32_t* from = I32At(a.from);  // (count)
   const int32_t* to = I32At(a.to);      // (count)
-  const size_t row_bytes = RowBytes(static_cast<DType>(a.cache.dtype),
-                                    static_cast<size_t>(a.cache.shape[3]));
+  const size_t row_bytes =
+      RowBytes(static_cast<DType>(a.cache.dtype), static_cast<size_t>(a.cache.shape[3]));
   for (int64_t i = 0; i < a.from.shape[0]; ++i) {
     RSN_RETURN_IF_ERROR(CheckIndex("kv_copy_page: from", i, from[i], a.cache.shape[0]));
     RSN_RETURN_IF_ERROR(CheckIndex("kv_copy_page: to", i, to[i], a.cache.shape[0]));

@@ -22,12 +22,18 @@ inline const char* LastError() { return ErrorText().c_str(); }
 // The bands of raison.h: arguments -10, memory and device -30, state -40, internal -60.
 inline int32_t CodeOf(const absl::Status& status) {
   switch (status.code()) {
-    case absl::StatusCode::kOk: return 0;
-    case absl::StatusCode::kInvalidArgument: return -10;
-    case absl::StatusCode::kUnimplemented: return -12;
-    case absl::StatusCode::kResourceExhausted: return -30;
-    case absl::StatusCode::kFailedPrecondition: return -40;
-    default: return -60;
+    case absl::StatusCode::kOk:
+      return 0;
+    case absl::StatusCode::kInvalidArgument:
+      return -10;
+    case absl::StatusCode::kUnimplemented:
+      return -12;
+    case absl::StatusCode::kResourceExhausted:
+      return -30;
+    case absl::StatusCode::kFailedPrecondition:
+      return -40;
+    default:
+      return -60;
   }
 }
 

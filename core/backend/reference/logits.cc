@@ -1,5 +1,5 @@
-// reduce_logits: what the sampler needs of each row. Adjustments are single f32 operations, so their
-// bits are part of the definition; sums are f64.
+// reduce_logits: what the sampler needs of each row. Adjustments are single f32 operations, so
+// their bits are part of the definition; sums are f64.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -72,10 +72,9 @@ absl::Status ReduceRow(const rsn_reduce_logits& a, int64_t t) {
     return std::isnan(z[i]) ? -std::numeric_limits<float>::infinity() : z[i];
   };
   record.count = static_cast<uint32_t>(std::min<int64_t>(a.top, vocabulary));
-  std::partial_sort(order.begin(), order.begin() + record.count, order.end(),
-                    [&](int32_t x, int32_t y) {
-                      return rank(x) != rank(y) ? rank(x) > rank(y) : x < y;
-                    });
+  std::partial_sort(
+      order.begin(), order.begin() + record.count, order.end(),
+      [&](int32_t x, int32_t y) { return rank(x) != rank(y) ? rank(x) > rank(y) : x < y; });
   for (uint32_t i = 0; i < record.count; ++i) {
     I32At(a.ids, t)[i] = order[i];
     F32At(a.values, t)[i] = z[order[i]];

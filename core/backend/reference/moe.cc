@@ -1,5 +1,6 @@
-// moe_route and moe_experts. Routing follows the header's order of f32 roundings, because they decide
-// which experts are chosen; experts are summed in f64, ascending, with one rounding at the end.
+// moe_route and moe_experts. Routing follows the header's order of f32 roundings, because they
+// decide which experts are chosen; experts are summed in f64, ascending, with one rounding at the
+// end.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -123,7 +124,7 @@ absl::Status Run(const rsn_moe_experts& a, const rsn_backend_host& host) {
     }
     std::stable_sort(chosen.begin(), chosen.end(),
                      [](const auto& x, const auto& y) { return x.first < y.first; });
-    const float* in = F32At(a.in, t);  // (width)
+    const float* in = F32At(a.in, t);                                        // (width)
     std::vector<float> weight(static_cast<size_t>(std::max(width, inner)));  // one row
     std::vector<float> hidden(static_cast<size_t>(inner));
     std::vector<double> sum(static_cast<size_t>(width));

@@ -10,15 +10,15 @@
 
 namespace raison::reference {
 
-using AnyOp = std::variant<rsn_embed, rsn_gather_rows, rsn_rms_norm, rsn_matmul, rsn_rope_table,
-                           rsn_rope, rsn_kv_write, rsn_kv_copy_page, rsn_attention,
-                           rsn_mla_attention, rsn_silu_mul, rsn_moe_route, rsn_moe_experts,
-                           rsn_reduce_logits>;
+using AnyOp =
+    std::variant<rsn_embed, rsn_gather_rows, rsn_rms_norm, rsn_matmul, rsn_rope_table, rsn_rope,
+                 rsn_kv_write, rsn_kv_copy_page, rsn_attention, rsn_mla_attention, rsn_silu_mul,
+                 rsn_moe_route, rsn_moe_experts, rsn_reduce_logits>;
 
 // kShapes: buffers may be NULL (for `supports`). kBuffers: each view must lie inside its buffer.
 enum class CheckLevel { kShapes, kBuffers };
 
-#define RSN_REFERENCE_OP(Args)                      \
+#define RSN_REFERENCE_OP(Args)                         \
   absl::Status Check(const Args& a, CheckLevel level); \
   absl::Status Run(const Args& a, const rsn_backend_host& host);
 RSN_REFERENCE_OP(rsn_embed)

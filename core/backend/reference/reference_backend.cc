@@ -117,7 +117,7 @@ int32_t QueueNew(rsn_device_state* device, rsn_queue** out) {
   });
 }
 
-void QueueFree(rsn_queue* queue) { delete &Q(queue); }
+void QueueFree(rsn_queue* queue) { delete reinterpret_cast<QueueState*>(queue); }
 
 absl::Status CheckCopy(const QueueState& queue, rsn_buffer* buffer, uint64_t offset,
                        uint64_t bytes) {
@@ -125,8 +125,8 @@ absl::Status CheckCopy(const QueueState& queue, rsn_buffer* buffer, uint64_t off
   if (buffer == nullptr) return absl::InvalidArgumentError("a copy without a buffer");
   const uint64_t size = reference::MemoryOf(buffer)->bytes;
   if (offset > size || bytes > size - offset) {
-    return absl::InvalidArgumentError(absl::StrCat("a copy of ", bytes, " bytes at ", offset,
-                                                   " in a buffer of ", size));
+    return absl::InvalidArgumentError(
+        absl::StrCat("a copy of ", bytes, " bytes at ", offset, " in a buffer of ", size));
   }
   return absl::OkStatus();
 }
@@ -212,9 +212,8 @@ void RecordingFree(rsn_recording* recording) {
 }
 
 int32_t Supports(rsn_device_state*, uint32_t op, const void* args) {
-  return reference::Guard([&] {
-    return reference::CheckNumbered(op, args, CheckLevel::kShapes);
-  }) == 0;
+  return reference::Guard(
+             [&] { return reference::CheckNumbered(op, args, CheckLevel::kShapes); }) == 0;
 }
 
 }  // namespace
