@@ -131,18 +131,18 @@ stage_notices() {
 # find_package and once by pkg-config.
 stage_install() {
   need_tool
-  [[ -f tests/install/CMakeLists.txt && -f include/raison/raison.h ]] || skip "nothing to install yet"
+  [[ -f packaging/consumer/CMakeLists.txt && -f include/raison/raison.h ]] || skip "nothing to install yet"
   local prefix=$ROOT/build/prefix
   rm -rf "$prefix" build/consumer
   cmake --install build/tests --prefix "$prefix" >/dev/null
-  cmake -S tests/install -B build/consumer -G Ninja -DCMAKE_PREFIX_PATH="$prefix"
+  cmake -S packaging/consumer -B build/consumer -G Ninja -DCMAKE_PREFIX_PATH="$prefix"
   ninja -C build/consumer
   build/consumer/consumer
   local pc
   pc=$(dirname "$(find "$prefix" -name raison.pc)")
   if command -v pkg-config >/dev/null; then
     # shellcheck disable=SC2046
-    gcc -std=c99 tests/install/consumer.c -o build/consumer/by-pkg-config \
+    gcc -std=c99 packaging/consumer/consumer.c -o build/consumer/by-pkg-config \
       $(PKG_CONFIG_PATH=$pc pkg-config --cflags --libs raison) -Wl,-rpath,"$(dirname "$pc")"
     build/consumer/by-pkg-config
   else
@@ -225,10 +225,16 @@ stage_arm64() {
   command -v aarch64-linux-gnu-g++ >/dev/null || skip "the aarch64 cross compiler is not installed"
   need_tool
   configure arm64 -DCMAKE_TOOLCHAIN_FILE="$ROOT/packaging/cmake/aarch64-linux-gnu.cmake" \
-    -DCMAKE_BUILD_TYPE=Release -DRAISON_TESTS=OFF -DRAISON_TOOLS=ON
+    -DCMAKE_BUILD_TYPE=Release -DRAISON_TESTS=ON -DRAISON_TOOLS=ON
   build arm64 raison_cli
   same_tokens aarch64 "$(greedy_tokens "$(tool)")" \
     qemu-aarch64 -L /usr/aarch64-linux-gnu "$ROOT/build/arm64/bin/raison"
+  count 1 0 0
+  # The arm64 kernels, operation by operation, against the reference.
+  if has_target arm64 tests/backend/all; then
+    build arm64 tests/backend/all
+    run_ctest arm64 --test-dir build/arm64/tests/backend
+  fi
 }
 
 # The virtual environment is shared by the Python stages; PyPI is asked only when a requirement
