@@ -7,9 +7,9 @@
 #include <variant>
 #include <vector>
 
-#include "core/backend/far/operands.h"
 #include "core/backend/far/protected_memory.h"
 #include "core/backend/reference/guard.h"
+#include "core/backend/reference/operands.h"
 #include "core/backend/reference/ops.h"
 #include "core/backend/reference/view.h"
 
@@ -73,7 +73,7 @@ absl::Status CheckLive(const DeviceState& device, rsn_buffer* buffer) {
 template <typename Args>
 absl::Status CheckOperands(const DeviceState& device, const Args& args) {
   absl::Status status;
-  far::Operands(args, [&](const rsn_tensor& t) {
+  reference::Operands(args, [&](const rsn_tensor& t) {
     if (t.buffer != nullptr && status.ok()) status = CheckLive(device, t.buffer);
   });
   return status;
