@@ -26,14 +26,17 @@ size_t GgufTypeBytes(uint32_t id);
 
 struct GgufValue {
   GgufType type = GgufType::kUint8;
-  int64_t integer = 0;        // integers and bool; a UINT64 above INT64_MAX is refused when parsed
-  double number = 0;          // FLOAT32, FLOAT64
-  std::string_view text;      // STRING
+  int64_t integer = 0;  // integers and bool; a larger UINT64 is INT64_MAX, above every bound asked
+  double number = 0;    // FLOAT32, FLOAT64
+  std::string_view text;  // STRING
   GgufType element = GgufType::kUint8;     // ARRAY
   std::vector<std::string_view> strings;   // ARRAY of STRING
   absl::Span<const std::byte> elements;    // ARRAY of scalars: packed, unaligned
   size_t count = 0;                        // ARRAY
 };
+
+// A scalar of GgufTypeBytes(type) bytes, any alignment; not for STRING or ARRAY.
+GgufValue GgufScalar(GgufType type, const std::byte* bytes);
 
 class GgufMetadata {
  public:

@@ -77,6 +77,7 @@ struct Config {
   RopeConfig rope;
   MlaConfig mla;  // kv_lora_rank > 0 for Architecture::kDeepseek only
   MoeConfig moe;
+  std::vector<std::string> notes;  // what was assumed because the file does not say; for the log
 
   bool IsMla() const { return mla.kv_lora_rank > 0; }
   bool IsMoeLayer(uint32_t layer) const {
