@@ -59,10 +59,12 @@ if(TARGET raison_cli)
   install(TARGETS raison_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT tools)
 endif()
 
-# The built-in model: a link in the build tree, a copy in the installed one.
-set(model ${PROJECT_SOURCE_DIR}/samples/petit/petit.gguf)
+# The built-in model: a link in the build tree, a copy in the installed one. The library looks for
+# this name (core/model/builtin.cc).
+set(model ${PROJECT_SOURCE_DIR}/samples/petit/petit-q8_0.gguf)
 if(EXISTS ${model})
   file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/share/raison)
   file(CREATE_LINK ${model} ${PROJECT_BINARY_DIR}/share/raison/petit.gguf SYMBOLIC)
-  install(FILES ${model} DESTINATION ${CMAKE_INSTALL_DATADIR}/raison COMPONENT library)
+  install(FILES ${model} DESTINATION ${CMAKE_INSTALL_DATADIR}/raison RENAME petit.gguf
+    COMPONENT library)
 endif()
