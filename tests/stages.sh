@@ -2,7 +2,7 @@
 # build folder under build/, so that no flag change makes another one compile again.
 # shellcheck shell=bash
 
-STAGES=(setup build unit library headers abi notices install asan tsan qemu-x86 arm64 python trace
+STAGES=(setup build unit library headers abi notices style install asan tsan qemu-x86 arm64 python trace
         real-model demo)
 
 readonly QUESTION="How many r's are in strawberry?"
@@ -125,6 +125,19 @@ stage_abi() {
 stage_notices() {
   command -v cargo >/dev/null || skip "cargo is not on this machine"
   packaging/third_party_notices.py --check
+}
+
+# Rules that a reader would otherwise have to check: file lengths, and a library that neither prints
+# nor ends its host's process.
+stage_style() {
+  local odd
+  odd=$(find core capi include bindings samples packaging tests \
+      \( -name '*.cc' -o -name '*.h' -o -name '*.hpp' -o -name '*.c' -o -name '*.py' -o -name '*.rs' \
+         -o -name '*.sh' \) -print0 | xargs -0 wc -l | awk '$2 != "total" && $1 > 1000')
+  [[ -z $odd ]] || fail "files of more than 1,000 lines: $odd"
+  odd=$(grep -rnE '\b(abort|_?exit|_Exit|printf|puts)[[:space:]]*\(|std::(cout|cerr|terminate)' core capi \
+      --include='*.cc' --include='*.h' | grep -vE 'snprintf|//.*(abort|exit|printf)' || true)
+  [[ -z $odd ]] || fail "the library must not print or end the process: $odd"
 }
 
 # cmake --install, then a program outside the tree that knows only the prefix, built once by CMake's
