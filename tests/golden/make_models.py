@@ -55,7 +55,8 @@ MODELS = {
     "deepseek_v3": (dict(V3, max_position_embeddings=10240, rope_scaling=yarn(1.0, 1.0)), "F32", {}),
     "deepseek_v3_no_q_lora": (dict(V3, q_lora_rank=None, v_head_dim=16, max_position_embeddings=10240, rope_scaling=yarn(0.707, 0.707)), "BF16", {}),
     "deepseek_v3_magnitude": (dict(V3, max_position_embeddings=10240, rope_scaling=yarn(1.0, 0.707), n_shared_experts=1), "F32", {}),
-    "deepseek_v3_negative_bias": (dict(V3, num_experts_per_tok=6, routed_scaling_factor=1.0, first_k_dense_replace=2), "F32", {"bias": (-0.9, 0.1)}),
+    "deepseek_v3_negative_bias": (dict(V3, num_experts_per_tok=6, routed_scaling_factor=1.0, first_k_dense_replace=2, masked_groups_are_zero=False), "F32", {"bias": (-0.9, 0.1)}),
+    "deepseek_v3_zero_mask": (dict(V3, num_experts_per_tok=6, routed_scaling_factor=1.0, first_k_dense_replace=2, masked_groups_are_zero=True), "F32", {"bias": (-0.9, 0.1)}),
     "deepseek_v3_small_values": (dict(V3, n_group=1, topk_group=1, norm_topk_prob=False), "F32", {"embedding": 0.01, "latent": 0.01}),
     "deepseek_v2": (dict(V2, q_lora_rank=None), "F32", {}),
     "deepseek_v2_groups": (dict(V2, topk_method="group_limited_greedy", n_group=4, topk_group=2, v_head_dim=16), "F32", {}),
@@ -123,6 +124,25 @@ def tensors(config, special):
     return out
 
 
+def zero_mask(router):
+    """Gives a V3 router the older rule: masked groups score 0 (5.23 uses -inf); ties to the lower index."""
+    def forward(x):
+        x = x.view(-1, router.hidden_dim).float()
+        logits = x @ router.weight.float().T
+        score = logits.sigmoid()
+        choice = score + router.e_score_correction_bias
+        members = choice.view(len(x), router.num_group, -1)
+        groups = members.topk(2, -1)[0].sum(-1).sort(dim=-1, descending=True, stable=True)[1][:, :router.topk_group]
+        keep = torch.zeros(len(x), router.num_group, dtype=torch.bool).scatter_(1, groups, True)
+        choice = torch.where(keep.repeat_interleave(members.shape[-1], 1), choice, torch.zeros(()))
+        index = choice.sort(dim=-1, descending=True, stable=True)[1][:, :router.top_k]
+        weight = score.gather(1, index)
+        if router.norm_topk_prob:
+            weight = weight / (weight.sum(-1, keepdim=True) + 1e-20)
+        return logits, weight * router.routed_scaling_factor, index
+    router.forward, router.masked = forward, 0.0
+
+
 class Router:
     """Hooks every router: records logits, weights and indices of the last forward pass."""
 
@@ -147,9 +167,12 @@ class Router:
                 best = rank.sort(-1, descending=True)
                 smallest = min(smallest, (best.values[:, module.topk_group - 1] - best.values[:, module.topk_group]).min().item())
                 keep = torch.zeros_like(rank).scatter_(1, best.indices[:, :module.topk_group], 1)
-                score = score.masked_fill(keep.unsqueeze(-1).expand_as(members).reshape_as(score) == 0, float("-inf"))
+                score = score.masked_fill(keep.unsqueeze(-1).expand_as(members).reshape_as(score) == 0, getattr(module, "masked", float("-inf")))
             best = score.sort(-1, descending=True).values
-            smallest = min(smallest, (best[:, module.top_k - 1] - best[:, module.top_k]).min().item())
+            gap = best[:, module.top_k - 1] - best[:, module.top_k]
+            # Two experts of masked groups tie at 0 exactly, in every engine: the lower index wins.
+            tied = (best[:, module.top_k - 1] == 0) & (best[:, module.top_k] == 0)
+            smallest = min(smallest, torch.where(tied, torch.inf, gap).min().item())
         return smallest
 
     def rows(self, rows):
@@ -193,6 +216,30 @@ def provenance(script):
     return dict(script=script, transformers=transformers.__version__, torch=torch.__version__.split("+")[0], dtype="float32", attention="eager")
 
 
+def write_tokenizer():
+    """One byte-level BPE of VOCAB tokens for all models: 2 special, 256 bytes, 62 merges."""
+    printable = list(range(33, 127)) + list(range(161, 173)) + list(range(174, 256))
+    alphabet, extra = {b: chr(b) for b in printable}, 256
+    for b in range(256):
+        if b not in alphabet:
+            alphabet[b], extra = chr(extra), extra + 1
+    space = alphabet[32]
+    merges = [(space, chr(97 + i)) for i in range(26)] + [(chr(97 + i), "e") for i in range(26)] + [("t", "h"), ("i", "n"), ("a", "n"), ("o", "n"), ("o", "r"), ("s", "t"), ("a", "l"), ("a", "r"), ("n", "d"), ("i", "t")]
+    tokens = ["<s>", "</s>"] + [alphabet[b] for b in range(256)] + [a + b for a, b in merges]
+    assert len(set(tokens)) == VOCAB
+    special = [dict(id=i, content=t, single_word=False, lstrip=False, rstrip=False, normalized=False, special=True) for i, t in enumerate(tokens[:2])]
+    level = dict(type="ByteLevel", add_prefix_space=False, trim_offsets=True, use_regex=True)
+    tokenizer = dict(version="1.0", truncation=None, padding=None, added_tokens=special, normalizer=None, pre_tokenizer=level, post_processor=None, decoder=level,
+                     model=dict(type="BPE", dropout=None, unk_token=None, continuing_subword_prefix=None, end_of_word_suffix=None, fuse_unk=False, byte_fallback=False,
+                                ignore_merges=False, vocab={t: i for i, t in enumerate(tokens)}, merges=[list(m) for m in merges]))
+    path = os.path.join(HERE, "models", "tokenizer.json")
+    with open(path, "w") as f:
+        json.dump(tokenizer, f, ensure_ascii=False)
+        f.write("\n")
+    import tokenizers
+    assert tokenizers.Tokenizer.from_file(path).decode(tokenizers.Tokenizer.from_file(path).encode("the naïve 日本").ids) == "the naïve 日本"
+
+
 def make(name):
     config, dtype, special = MODELS[name]
     # Prompts spread over the vocabulary; the same for every model of the same vocabulary.
@@ -204,6 +251,10 @@ def make(name):
             model, info = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager", output_loading_info=True)
         assert not any(info[k] for k in ("missing_keys", "unexpected_keys", "mismatched_keys")), info
         model.eval()
+        if config.get("masked_groups_are_zero"):
+            for module in model.modules():
+                if type(module).__name__.endswith("TopkRouter"):
+                    zero_mask(module)
         made = vectors(model, prompts, NEW_TOKENS, Router(model), TOLERANCES["greedy_margin"])
         if made:
             golden["prompts"], routing = made
@@ -224,5 +275,6 @@ def make(name):
 if __name__ == "__main__":
     torch.manual_seed(0)
     torch.set_num_threads(2)
+    write_tokenizer()
     for name in sys.argv[1:] or MODELS:
         make(name)

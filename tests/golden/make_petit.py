@@ -15,30 +15,12 @@ import torch
 import transformers
 
 import gguf_reference
-from make_models import Router, encode, provenance
+from make_models import Router, encode, provenance, zero_mask
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 QUESTIONS = ["How many r's are in strawberry?", "What is 347 + 589?", "Solve 3x + 7 = 22.", "Ana has 5 apples. Ben has 3 times as many apples as Ana. How many apples do they have in total?",
              "Sort 41, 7, 99, 23 from smallest to largest.", "What is the capital of France?"]
 BOS, EOS, USER, ASSISTANT, THINK = "<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<｜User｜>", "<｜Assistant｜>", "<think>"
-
-
-def zero_mask(router):
-    def forward(x):
-        x = x.view(-1, router.hidden_dim).float()
-        logits = x @ router.weight.float().T
-        score = logits.sigmoid()
-        choice = score + router.e_score_correction_bias
-        members = choice.view(len(x), router.num_group, -1)
-        groups = members.topk(2, -1)[0].sum(-1).sort(dim=-1, descending=True, stable=True)[1][:, :router.topk_group]
-        keep = torch.zeros(len(x), router.num_group, dtype=torch.bool).scatter_(1, groups, True)
-        choice = torch.where(keep.repeat_interleave(members.shape[-1], 1), choice, torch.zeros(()))
-        index = choice.sort(dim=-1, descending=True, stable=True)[1][:, :router.top_k]
-        weight = score.gather(1, index)
-        if router.norm_topk_prob:
-            weight = weight / (weight.sum(-1, keepdim=True) + 1e-20)
-        return logits, weight * router.routed_scaling_factor, index
-    router.forward = forward
 
 
 @torch.no_grad()

@@ -45,7 +45,7 @@ VARIANTS = {
     "group_max": ("V3: a group's score is its largest member", lambda c: V3(c) and GROUPS(c)),
     "group_sum": ("V2: a group's score is the sum of its two largest", lambda c: V2(c) and GROUPS(c)),
     "no_groups": ("groups ignored", GROUPS),
-    "group_mask": ("masked groups score 0 instead of -inf", lambda c: V3(c) and GROUPS(c)),
+    "group_mask": ("masked groups score 0 instead of -inf, and the reverse", lambda c: V3(c) and GROUPS(c)),
     "scale_before_norm": ("scaled before the weights are normalised", lambda c: V3(c) and c["norm_topk_prob"] and c["routed_scaling_factor"] != 1),
     "always_norm": ("weights normalised although norm_topk_prob is false", lambda c: DEEPSEEK(c) and not c["norm_topk_prob"]),
     "no_scale": ("routed_scaling_factor ignored", lambda c: DEEPSEEK(c) and c["routed_scaling_factor"] != 1),
@@ -244,7 +244,7 @@ class Model:
             kept = np.argsort(-rank, -1, kind="stable")[:, :c["topk_group"]]
             mask = np.zeros((len(x), G), bool)
             np.put_along_axis(mask, kept, True, 1)
-            choice = np.where(np.repeat(mask, E // G, 1), choice, F(c.get("masked_group_value", -np.inf)) if wrong != "group_mask" else F(0))
+            choice = np.where(np.repeat(mask, E // G, 1), choice, F(0) if c.get("masked_groups_are_zero", False) != (wrong == "group_mask") else F(-np.inf))
         experts = np.argsort(-choice, -1, kind="stable")[:, :k]
         weight = np.take_along_axis(choice if wrong == "bias_in_weights" else score, experts, 1)
         if wrong == "scale_before_norm":
@@ -315,7 +315,7 @@ def compare(golden, w, wrong=None):
 
 def main():
     goldens = {}
-    for path in sorted(glob.glob(os.path.join(HERE, "models", "*.json"))):
+    for path in sorted(glob.glob(os.path.join(HERE, "models", "[!t]*.json"))):
         g = json.load(open(path))
         goldens[g["name"]] = g, weights.load(g)
     failed = False
