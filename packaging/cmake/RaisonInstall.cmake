@@ -15,6 +15,8 @@ if(TARGET raison)
     -Wl,--as-needed)
   set_property(TARGET raison APPEND PROPERTY
     LINK_DEPENDS ${PROJECT_SOURCE_DIR}/packaging/raison.map)
+  # Full types for the files that define the ABI: packaging/abi/check_abi.sh reads them.
+  target_compile_options(raison PRIVATE $<$<CONFIG:RelWithDebInfo>:-g>)
   set_target_properties(raison PROPERTIES
     VERSION ${PROJECT_VERSION}
     SOVERSION ${PROJECT_VERSION_MAJOR}
