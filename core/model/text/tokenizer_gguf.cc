@@ -9,13 +9,13 @@ namespace {
 
 // tokenizer.ggml.token_type
 enum GgufTokenType : int32_t {
-  kUndefined = 0,
-  kNormal = 1,
-  kUnknown = 2,
-  kControl = 3,
-  kUserDefined = 4,
-  kUnused = 5,
-  kByte = 6,
+  kTypeUndefined = 0,
+  kTypeNormal = 1,
+  kTypeUnknown = 2,
+  kTypeControl = 3,
+  kTypeUserDefined = 4,
+  kTypeUnused = 5,
+  kTypeByte = 6,
 };
 
 constexpr size_t kMaxTokens = 4'000'000;      // the largest vocabulary in use has 262,144
@@ -53,22 +53,22 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> Tokenizer::FromGguf(const GgufVocab& 
                                                      text.size(), " bytes; at most ",
                                                      kMaxTokenBytes, " are accepted"));
     }
-    int32_t type = vocab.token_types.empty() ? kNormal : vocab.token_types[id];
-    if (type < kUndefined || type > kByte) {
+    int32_t type = vocab.token_types.empty() ? kTypeNormal : vocab.token_types[id];
+    if (type < kTypeUndefined || type > kTypeByte) {
       return absl::InvalidArgumentError(
           absl::StrCat("tokenizer.ggml.token_type[", id, "] is ", type, "; 0 to 6 are known"));
     }
     // Early converters wrote control tokens as normal ones; then nothing would end an answer.
-    if ((type == kNormal || type == kUndefined) && EndsGeneration(text)) type = kControl;
-    if (type == kUnused || text.empty()) {
+    if ((type == kTypeNormal || type == kTypeUndefined) && EndsGeneration(text)) type = kTypeControl;
+    if (type == kTypeUnused || text.empty()) {
       builder.SetUnused(id);
       continue;
     }
     builder.SetToken(id, text);
-    if (type == kControl || type == kUserDefined || type == kUnknown) {
+    if (type == kTypeControl || type == kTypeUserDefined || type == kTypeUnknown) {
       RSN_RETURN_IF_ERROR(
           builder.SetAdded({.id = static_cast<int32_t>(id), .text = std::string(text)},
-                           /*control=*/type != kUserDefined));
+                           /*control=*/type != kTypeUserDefined));
     }
   }
 
