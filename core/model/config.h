@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,16 @@ class Checkpoint;
 
 enum class Architecture { kLlama, kQwen2, kDeepseek };  // kDeepseek: MLA + DeepSeekMoE, V2 and V3
 
+// YaRN as the file states it, for tools; 0 or no value: absent.
+struct YarnScaling {
+  double factor = 1;
+  double original_max_position_embeddings = 0;
+  double beta_fast = 32, beta_slow = 1;
+  std::optional<double> attention_factor;
+  double mscale = 0, mscale_all_dim = 0;
+  bool truncate = true;
+};
+
 // Angle of pair i at position p: p * frequencies[i]; cos and sin are multiplied by `magnitude`.
 struct RopeConfig {
   uint32_t dimension = 0;           // rotated dimensions of a head (qk_rope_head_dim for MLA)
@@ -23,6 +34,8 @@ struct RopeConfig {
   std::string scaling = "none";     // none, linear, llama3, yarn: what made `frequencies`
   std::vector<double> frequencies;  // (dimension/2), scaling applied
   double magnitude = 1.0;           // YaRN's factor on cos and sin
+  double linear_factor = 1.0;       // for scaling "linear"
+  YarnScaling yarn;                 // for scaling "yarn"
 };
 
 enum class ScoringFunction { kSoftmax, kSigmoid };

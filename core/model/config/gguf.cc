@@ -200,7 +200,8 @@ absl::Status ReadYarn(const Keys& keys, double factor, Config& c) {
   if (c.IsMla()) {
     // Stored as 0.1 * mscale_all_dim. Without it other engines scale in a way of their own.
     RSN_ASSIGN_OR_RETURN(const double log_mul, keys.Number("rope.scaling.yarn_log_multiplier"));
-    const double m = YarnMscale(factor, 10 * log_mul);
+    yarn.mscale_all_dim = 10 * log_mul;
+    const double m = YarnMscale(factor, yarn.mscale_all_dim);
     c.attention_scale = static_cast<float>(c.attention_scale * m * m);
     RSN_ASSIGN_OR_RETURN(magnitude, keys.meta().GetNumber("raison.rope_magnitude", 1.0));
   }

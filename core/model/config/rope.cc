@@ -19,6 +19,7 @@ void SetPlainFrequencies(RopeConfig& rope) {
 
 void ApplyLinear(RopeConfig& rope, double factor) {
   rope.scaling = "linear";
+  rope.linear_factor = factor;
   for (double& f : rope.frequencies) f /= factor;
 }
 
@@ -39,6 +40,7 @@ void ApplyLlama3(RopeConfig& rope, const Llama3Scaling& s) {
 
 void ApplyYarn(RopeConfig& rope, const YarnScaling& s) {
   rope.scaling = "yarn";
+  rope.yarn = s;
   const double n = rope.dimension;
   const auto bound = [&](double rotations) {
     return n * std::log(s.original_max_position_embeddings / (2 * std::numbers::pi * rotations)) /

@@ -1,20 +1,9 @@
 // What a checkpoint says about rotary positions, reduced to frequencies and one magnitude.
 #pragma once
 
-#include <optional>
-
 #include "core/model/config.h"
 
 namespace raison {
-
-struct YarnScaling {
-  double factor = 1;
-  double original_max_position_embeddings = 0;
-  double beta_fast = 32, beta_slow = 1;
-  std::optional<double> attention_factor;
-  double mscale = 0, mscale_all_dim = 0;  // 0: absent
-  bool truncate = true;
-};
 
 struct Llama3Scaling {
   double factor = 1, low_freq_factor = 1, high_freq_factor = 4;
