@@ -16,6 +16,14 @@ PageTable::PageTable(PageTable&& other) noexcept
       length_(std::exchange(other.length_, 0)),
       pages_(std::exchange(other.pages_, {})) {}
 
+PageTable& PageTable::operator=(PageTable other) noexcept {
+  std::swap(pool_, other.pool_);
+  std::swap(page_tokens_, other.page_tokens_);
+  std::swap(length_, other.length_);
+  pages_.swap(other.pages_);
+  return *this;
+}
+
 PageTable::~PageTable() {
   for (uint32_t p : pages_) pool_->Unref(p);
 }

@@ -14,8 +14,8 @@ class PageTable {
  public:
   PageTable(PagePool* pool, uint32_t page_tokens) : pool_(pool), page_tokens_(page_tokens) {}
   PageTable(const PageTable& other);
-  PageTable& operator=(const PageTable&) = delete;
   PageTable(PageTable&& other) noexcept;
+  PageTable& operator=(PageTable other) noexcept;
   ~PageTable();
 
   uint32_t length() const { return length_; }  // tokens

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/file/checkpoint.h"
+#include "core/model/tensor_check.h"
 #include "core/model/vocabulary.h"
 
 namespace raison {
@@ -15,17 +16,14 @@ constexpr uint64_t kUnknownFreeMemory = uint64_t{1} << 30;
 
 absl::StatusOr<std::unique_ptr<ChatTemplate>> LoadTemplate(const Checkpoint& checkpoint,
                                                            const std::string& own,
-                                                           const Tokenizer& tokenizer) {
+                                                           const Tokenizer& tokenizer,
+                                                           const std::optional<ReasoningTags>& tags) {
   const std::string* source = own.empty() ? checkpoint.chat_template() : &own;
   if (source == nullptr) {
     return absl::NotFoundError(absl::StrCat(
         checkpoint.path(), " has no chat template; give one in chat_template, or use prompt_text"));
   }
-  const auto text = [&](std::optional<int32_t> id) {
-    return id.has_value() ? std::string(tokenizer.TokenBytes(*id)) : std::string();
-  };
-  return ChatTemplate::Create(*source,
-                              {.bos = text(tokenizer.bos()), .eos = text(tokenizer.eos())});
+  return ChatTemplate::Create(*source, MakeTemplateTokens(tokenizer, tags));
 }
 
 }  // namespace
@@ -58,7 +56,11 @@ absl::StatusOr<std::shared_ptr<Model>> Model::LoadCheckpoint(std::shared_ptr<Che
         absl::StrCat(m.checkpoint_->path(), ": the tokenizer has ", m.tokenizer_->vocab_size(),
                      " tokens, the embedding only ", m.config_.vocab_size, " rows"));
   }
-  m.template_ = LoadTemplate(*m.checkpoint_, options.chat_template, *m.tokenizer_);
+  const std::string* source = m.checkpoint_->chat_template();
+  m.tags_ = m.tokenizer_->FindReasoningTags(!options.chat_template.empty() ? options.chat_template
+                                            : source != nullptr            ? *source
+                                                                           : "");
+  m.template_ = LoadTemplate(*m.checkpoint_, options.chat_template, *m.tokenizer_, m.tags_);
   m.context_length_ = options.context_length != 0
                           ? std::min(options.context_length, m.config_.max_position_embeddings)
                           : std::min(m.config_.max_position_embeddings, kDefaultContext);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "core/backend/device.h"
@@ -47,6 +48,8 @@ class Model {
   const Checkpoint& checkpoint() const { return *checkpoint_; }
   // Why there is none, if there is none.
   const absl::StatusOr<std::unique_ptr<ChatTemplate>>& chat_template() const { return template_; }
+  // How the model marks its thinking; nullopt: it does not.
+  const std::optional<ReasoningTags>& reasoning_tags() const { return tags_; }
   const RecommendedSampling& recommended_sampling() const { return sampling_; }
   Device& device() const { return *device_; }
   uint32_t context_length() const { return context_length_; }
@@ -70,6 +73,7 @@ class Model {
   RecommendedSampling sampling_{};
   Weights weights_;
   std::unique_ptr<Tokenizer> tokenizer_;
+  std::optional<ReasoningTags> tags_;
   absl::StatusOr<std::unique_ptr<ChatTemplate>> template_;
   uint32_t context_length_ = 0;
   uint64_t kv_bytes_ = 0;

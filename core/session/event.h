@@ -1,5 +1,5 @@
 // What a session tells: events in order, one record per token, one object per step. The numbers of
-// the kinds, channels, sources, notices and flags are those of raison.h.
+// the kinds, sources and flags are those of raison.h.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/base/status.h"
+#include "core/reasoning/reasons.h"
 
 namespace raison {
 
@@ -23,20 +24,7 @@ enum class EventKind : int32_t {
   kDone = 8,
 };
 
-enum class Channel : int32_t { kPrompt = 0, kThinking = 1, kAnswer = 2, kControl = 3 };
 enum class Source : int32_t { kSampled = 0, kForced = 1, kInjected = 2, kPrompt = 3 };
-
-enum class Notice : int32_t {
-  kSoftBudget = 1,
-  kHardBudget = 2,
-  kAnswerReserve = 3,
-  kMinimum = 4,
-  kEndThinking = 5,
-  kInjected = 6,
-  kRewound = 7,
-  kStopped = 8,
-  kCancelled = 9,
-};
 
 inline constexpr float kNoNumber = std::numeric_limits<float>::quiet_NaN();
 
@@ -71,6 +59,7 @@ struct Event {
   Channel channel = Channel::kPrompt;
   TokenRecord record;                      // kToken; text above is what may be shown
   int64_t done = 0, total = 0, cached = 0;  // kProgress
+  bool narrative = false;                   // told by the narrative: a rewind may tell it again
 };
 
 enum StepFlags : uint32_t { kStepDiscarded = 1, kStepForced = 2, kStepOpen = 4 };

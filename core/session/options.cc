@@ -67,4 +67,16 @@ absl::StatusOr<ResolvedOptions> Resolve(const GenerateOptions& options, const Mo
   return out;
 }
 
+BudgetPolicy NewBudget(const ResolvedOptions& options, int64_t room) {
+  const auto optional = [](int32_t value) {
+    return value == kUnset ? std::nullopt : std::optional<int64_t>(value);
+  };
+  if (options.max_tokens != kUnset) room = std::min<int64_t>(room, options.max_tokens);
+  return BudgetPolicy({.soft = optional(options.think_budget_soft),
+                       .hard = optional(options.think_budget_hard),
+                       .minimum = optional(options.think_minimum),
+                       .answer_reserve = optional(options.answer_reserve)},
+                      room);
+}
+
 }  // namespace raison

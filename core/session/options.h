@@ -8,6 +8,7 @@
 
 #include "core/base/status.h"
 #include "core/model/model.h"
+#include "core/reasoning/budget.h"
 #include "core/sampler/options.h"
 
 namespace raison {
@@ -50,5 +51,8 @@ struct ResolvedOptions : GenerateOptions {
 // Checks every field (the sentence names it and its value) and fills the gaps.
 absl::StatusOr<ResolvedOptions> Resolve(const GenerateOptions& options, const Model& model,
                                         int32_t context_length);
+
+// The thinking's policy for a request that begins with `room` tokens of context left.
+BudgetPolicy NewBudget(const ResolvedOptions& options, int64_t room);
 
 }  // namespace raison
