@@ -21,7 +21,7 @@ struct Adjustment {
 };
 
 // One row of logits, reduced. Sorted by (adjusted logit descending, id ascending). A row that
-// holds a NaN or +infinity has a NaN logsumexp, which Sample turns into a status.
+// holds a NaN or +infinity has a NaN logsumexp, which Sample turns into DataLoss.
 struct Candidates {
   std::vector<int32_t> ids;       // [n]
   std::vector<float> logits;      // [n] after penalties, bias and mask

@@ -32,7 +32,10 @@ absl::Status Validate(const SamplingOptions& o, int64_t vocab_size) {
   constexpr double kMaxCount = std::numeric_limits<int32_t>::max();
   RSN_RETURN_IF_ERROR(CheckRange("temperature", o.temperature, 0, kMaxTemperature));
   RSN_RETURN_IF_ERROR(CheckRange("top_k", o.top_k, 0, kMaxCount));
-  RSN_RETURN_IF_ERROR(CheckRange("top_p", o.top_p, 0, 1));
+  if (!(o.top_p > 0 && o.top_p <= 1)) {  // as NaN is refused, so is 0: it would keep nothing
+    return absl::InvalidArgumentError(
+        absl::StrCat("top_p is ", o.top_p, "; it must lie in (0, 1]"));
+  }
   RSN_RETURN_IF_ERROR(CheckRange("min_p", o.min_p, 0, 1));
   RSN_RETURN_IF_ERROR(
       CheckRange("repetition_penalty", o.repetition_penalty, kMinRepetition, kMaxPenalty));

@@ -30,7 +30,7 @@ absl::Status CheckRow(const Candidates& c) {
              c.raw_logits[i] < infinity;
   }
   if (finite) return absl::OkStatus();
-  return absl::InternalError(
+  return absl::DataLossError(
       absl::StrCat("the logits hold NaN or infinity (log-sum-exp ", c.logsumexp, ")"));
 }
 

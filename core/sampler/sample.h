@@ -24,8 +24,8 @@ struct Draw {
 };
 
 // `excluded` is a token that must not be drawn here (exclude_first_token); it counts as masked
-// before every filter. Options must be valid. Errors: a row with NaN or +infinity, and a row whose
-// every token is masked.
+// before every filter. Options must be valid. Errors: DataLoss for a row with NaN or +infinity,
+// FailedPrecondition for one whose every token is masked.
 absl::StatusOr<Draw> Sample(const Candidates& candidates, const SamplingOptions& options,
                             const DrawKey& key, std::optional<int32_t> excluded = std::nullopt);
 

@@ -12,7 +12,9 @@ int64_t Session::DeliveredEnd() const {
   for (const Event& e : events_) {
     if (e.kind == EventKind::kToken) return e.position;
   }
-  if (request_ && !request_->narrative.waiting_positions().empty()) return request_->narrative.fed().front();
+  if (request_ && !request_->done) {
+    if (const auto held = request_->narrative.FirstHeld()) return *held;
+  }
   return static_cast<int64_t>(tokens_.size());
 }
 

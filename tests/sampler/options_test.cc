@@ -17,7 +17,7 @@ TEST(Options, DefaultsAndExtremesAreValid) {
   SamplingOptions o;
   o.temperature = 0;
   o.top_k = std::numeric_limits<int32_t>::max();
-  o.top_p = 0;
+  o.top_p = 1e-9;
   o.min_p = 1;
   o.presence_penalty = -2;
   o.logit_bias = {{.id = 9, .bias = -std::numeric_limits<float>::infinity()}};
@@ -34,6 +34,7 @@ TEST(Options, EveryBadFieldIsNamedWithItsValue) {
       {"temperature", "nan", [](auto& o) { o.temperature = kNan; }},
       {"temperature", "inf", [](auto& o) { o.temperature = kInf; }},
       {"top_k", "-1", [](auto& o) { o.top_k = -1; }},
+      {"top_p", "0", [](auto& o) { o.top_p = 0; }},
       {"top_p", "1.5", [](auto& o) { o.top_p = 1.5; }},
       {"top_p", "nan", [](auto& o) { o.top_p = kNan; }},
       {"min_p", "-1", [](auto& o) { o.min_p = -1; }},

@@ -77,7 +77,7 @@ SamplingOptions RandomOptions(std::mt19937& random) {
   SamplingOptions o;
   o.temperature = pick(0, 0.3, 0.6, 1, 1, 1.7);
   o.top_k = static_cast<int32_t>(pick(0, 0, 1, 5, 20, 70));
-  o.top_p = pick(1, 1, 0.95, 0.8, 0.3, 0);
+  o.top_p = pick(1, 1, 0.95, 0.8, 0.3, 1e-6);
   o.min_p = pick(0, 0, 0, 0.05, 0.3);
   o.order = random() % 2 ? SamplingOrder::kHuggingFace : SamplingOrder::kLlamaCpp;
   return o;
@@ -266,7 +266,7 @@ TEST(Sample, BadRowsAreStatuses) {
   const SamplingOptions o = {.temperature = 1};
   for (float bad : {kNan, kInf}) {
     const std::vector<float> row = {1, bad, 2};
-    EXPECT_EQ(Sample(ReduceRow(row, {}, 0), o, {}).status().code(), absl::StatusCode::kInternal);
+    EXPECT_EQ(Sample(ReduceRow(row, {}, 0), o, {}).status().code(), absl::StatusCode::kDataLoss);
     EXPECT_FALSE(Describe(ReduceRow(row, {}, 0), 1).ok());
   }
   Candidates late = ReduceRow(std::vector<float>{1, 2, 3}, {}, 0);
