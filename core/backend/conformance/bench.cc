@@ -1,0 +1,234 @@
+#include "core/backend/conformance/bench.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/backend/conformance/guarded_bytes.h"
+#include "core/backend/reference/operands.h"
+
+namespace raison::conformance {
+namespace {
+
+// The table's entry and the number of each operation.
+template <typename Args>
+struct Entry;
+#define RSN_ENTRY(Args, field, number)                  \
+  template <>                                           \
+  struct Entry<Args> {                                  \
+    static constexpr auto kField = &rsn_backend::field; \
+    static constexpr uint32_t kNumber = number;         \
+    static constexpr const char* kName = #field;        \
+  };
+RSN_ENTRY(rsn_embed, embed, RSN_OP_EMBED)
+RSN_ENTRY(rsn_gather_rows, gather_rows, RSN_OP_GATHER_ROWS)
+RSN_ENTRY(rsn_rms_norm, rms_norm, RSN_OP_RMS_NORM)
+RSN_ENTRY(rsn_matmul, matmul, RSN_OP_MATMUL)
+RSN_ENTRY(rsn_rope_table, rope_table, RSN_OP_ROPE_TABLE)
+RSN_ENTRY(rsn_rope, rope, RSN_OP_ROPE)
+RSN_ENTRY(rsn_kv_write, kv_write, RSN_OP_KV_WRITE)
+RSN_ENTRY(rsn_kv_copy_page, kv_copy_page, RSN_OP_KV_COPY_PAGE)
+RSN_ENTRY(rsn_attention, attention, RSN_OP_ATTENTION)
+RSN_ENTRY(rsn_mla_attention, mla_attention, RSN_OP_MLA_ATTENTION)
+RSN_ENTRY(rsn_silu_mul, silu_mul, RSN_OP_SILU_MUL)
+RSN_ENTRY(rsn_moe_route, moe_route, RSN_OP_MOE_ROUTE)
+RSN_ENTRY(rsn_moe_experts, moe_experts, RSN_OP_MOE_EXPERTS)
+RSN_ENTRY(rsn_reduce_logits, reduce_logits, RSN_OP_REDUCE_LOGITS)
+#undef RSN_ENTRY
+
+}  // namespace
+
+// A problem's buffers on the device, and its operations with them put in.
+struct Bench::Placed {
+  explicit Placed(const rsn_backend& t) : table(t) {}
+  ~Placed() {
+    if (recording != nullptr) table.recording_free(recording);
+    for (rsn_buffer* b : buffers) {
+      if (b != nullptr) table.buffer_free(b);
+    }
+  }
+  const rsn_backend& table;
+  std::vector<GuardedBytes> host;    // of weights used in place
+  std::vector<rsn_buffer*> buffers;  // (blobs)
+  std::vector<rsn_tensor> weights;   // (blobs)
+  std::vector<AnyOp> ops;
+  rsn_recording* recording = nullptr;
+};
+
+absl::StatusOr<std::unique_ptr<Bench>> Bench::Open(const BenchOptions& options) {
+  auto bench = std::unique_ptr<Bench>(new Bench);
+  bench->options_ = options;
+  bench->pool_ = std::make_unique<ThreadPool>(options.threads);
+  bench->host_ = {
+      .struct_size = sizeof(rsn_backend_host),
+      .threads = bench->pool_->size(),
+      .context = bench.get(),
+      .log = [](void*, uint32_t, const char*) {},
+      .parallel_for =
+          [](void* context, uint32_t count, void (*task)(void*, uint32_t, uint32_t), void* arg) {
+            static_cast<Bench*>(context)->pool_->ParallelFor(count, task, arg);
+          },
+      .cache_directory = nullptr,
+  };
+  bench->table_.struct_size = sizeof(rsn_backend);
+  const int32_t code = options.open(&bench->host_, &bench->table_);
+  if (code != 0) return absl::InternalError(absl::StrCat("the back end does not open: ", code));
+  const rsn_backend& t = bench->table_;
+  if (t.version != RSN_BACKEND_VERSION) {
+    return absl::InternalError(absl::StrCat("version ", t.version));
+  }
+  // What the header calls required.
+  const bool complete = t.device_count && t.device_open && t.device_close && t.device_info &&
+                        t.last_error && t.buffer_new && t.buffer_free && t.weight && t.queue_new &&
+                        t.queue_free && t.upload && t.download && t.synchronize && t.supports &&
+                        t.embed && t.gather_rows && t.rms_norm && t.matmul && t.rope_table &&
+                        t.rope && t.kv_write && t.kv_copy_page && t.attention && t.silu_mul &&
+                        t.moe_route && t.moe_experts && t.reduce_logits;
+  if (!complete) return absl::InternalError("a required entry of the table is NULL");
+  const int records = (t.record_begin != nullptr) + (t.record_end != nullptr) +
+                      (t.replay != nullptr) + (t.recording_free != nullptr);
+  if (records != 0 && records != 4) {
+    return absl::InternalError("the four recording entries must be NULL together");
+  }
+  RSN_RETURN_IF_ERROR(bench->ToStatus(t.device_open(&bench->host_, 0, &bench->device_), "open"));
+  RSN_RETURN_IF_ERROR(bench->ToStatus(t.queue_new(bench->device_, &bench->queue_), "queue_new"));
+  return bench;
+}
+
+Bench::~Bench() {
+  if (queue_ != nullptr) table_.queue_free(queue_);
+  if (device_ != nullptr) table_.device_close(device_);
+}
+
+absl::Status Bench::ToStatus(int32_t code, const char* what) const {
+  if (code == 0) return absl::OkStatus();
+  return absl::InternalError(absl::StrCat(what, " returned ", code, ": ", table_.last_error()));
+}
+
+absl::Status Bench::Place(const Problem& problem, Placed& placed) {
+  placed.buffers.resize(problem.blobs.size());
+  placed.weights.resize(problem.blobs.size());
+  for (size_t i = 0; i < problem.blobs.size(); ++i) {
+    const Blob& blob = problem.blobs[i];
+    if (!blob.weight) {
+      RSN_RETURN_IF_ERROR(ToStatus(
+          table_.buffer_new(device_, std::max<uint64_t>(blob.bytes.size(), 1), &placed.buffers[i]),
+          "buffer_new"));
+      continue;
+    }
+    placed.host.emplace_back(blob.bytes);
+    if (placed.host.back().data() == nullptr) return absl::ResourceExhaustedError("no memory");
+    placed.weights[i] = blob.description;
+    placed.weights[i].buffer = nullptr;
+    uint32_t referenced = 0;
+    RSN_RETURN_IF_ERROR(
+        ToStatus(table_.weight(device_, &placed.weights[i], placed.host.back().data(),
+                               blob.bytes.size(), options_.weight_flags, &referenced),
+                 "weight"));
+    placed.buffers[i] = placed.weights[i].buffer;
+    if (referenced == 0) placed.host.pop_back();  // must not be read any more
+  }
+  placed.ops = problem.ops;
+  for (AnyOp& op : placed.ops) {
+    std::visit(
+        [&](auto& args) {
+          args.struct_size = sizeof args;
+          reference::Operands(args, [&](rsn_tensor& t) {
+            if (t.buffer == nullptr) return;
+            const size_t blob = BlobOf(t.buffer);
+            if (problem.blobs[blob].weight) {
+              t = placed.weights[blob];
+            } else {
+              t.buffer = placed.buffers[blob];
+            }
+          });
+        },
+        op);
+  }
+  for (const AnyOp& op : placed.ops) {
+    RSN_RETURN_IF_ERROR(std::visit(
+        [&](const auto& args) -> absl::Status {
+          using E = Entry<std::decay_t<decltype(args)>>;
+          if (table_.*E::kField == nullptr) return absl::UnimplementedError(E::kName);
+          if (table_.supports(device_, E::kNumber, &args) == 0) {
+            return absl::UnimplementedError(absl::StrCat("supports refuses this ", E::kName));
+          }
+          return absl::OkStatus();
+        },
+        op));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Bench::Upload(const Problem& problem, const Placed& placed) {
+  for (size_t i = 0; i < problem.blobs.size(); ++i) {
+    const Blob& blob = problem.blobs[i];
+    if (blob.weight || blob.bytes.empty()) continue;
+    // From memory that is gone at once: an upload must not look at it later.
+    std::vector<std::byte> copy = blob.bytes;
+    RSN_RETURN_IF_ERROR(
+        ToStatus(table_.upload(queue_, placed.buffers[i], 0, copy.data(), copy.size()), "upload"));
+    std::fill(copy.begin(), copy.end(), std::byte{0x55});
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Bench::Enqueue(const std::vector<AnyOp>& ops) {
+  for (const AnyOp& op : ops) {
+    RSN_RETURN_IF_ERROR(std::visit(
+        [&](auto args) {  // a copy, overwritten after the call
+          using E = Entry<decltype(args)>;
+          const int32_t code = (table_.*E::kField)(queue_, &args);
+          std::memset(static_cast<void*>(&args), 0x55, sizeof args);
+          return ToStatus(code, E::kName);
+        },
+        op));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Contents> Bench::Download(const Problem& problem, const Placed& placed) {
+  Contents contents(problem.blobs.size());
+  for (size_t i = 0; i < problem.blobs.size(); ++i) {
+    if (problem.blobs[i].weight || problem.blobs[i].bytes.empty()) continue;
+    contents[i].resize(problem.blobs[i].bytes.size());
+    RSN_RETURN_IF_ERROR(ToStatus(
+        table_.download(queue_, contents[i].data(), placed.buffers[i], 0, contents[i].size()),
+        "download"));
+  }
+  RSN_RETURN_IF_ERROR(ToStatus(table_.synchronize(queue_), "synchronize"));
+  return contents;
+}
+
+absl::StatusOr<Contents> Bench::Run(const Problem& problem, Mode mode) {
+  Placed placed(table_);
+  RSN_RETURN_IF_ERROR(Place(problem, placed));
+  if (mode == Mode::kRecorded) {
+    RSN_RETURN_IF_ERROR(ToStatus(table_.record_begin(queue_), "record_begin"));
+    const absl::Status enqueued = Enqueue(placed.ops);
+    RSN_RETURN_IF_ERROR(ToStatus(table_.record_end(queue_, &placed.recording), "record_end"));
+    RSN_RETURN_IF_ERROR(enqueued);
+    RSN_RETURN_IF_ERROR(Upload(problem, placed));
+    RSN_RETURN_IF_ERROR(ToStatus(table_.replay(queue_, placed.recording), "replay"));
+  } else {
+    RSN_RETURN_IF_ERROR(Upload(problem, placed));
+    RSN_RETURN_IF_ERROR(Enqueue(placed.ops));
+  }
+  return Download(problem, placed);
+}
+
+absl::StatusOr<Contents> Bench::Replay(const Problem& first, const Problem& second) {
+  Placed placed(table_);
+  RSN_RETURN_IF_ERROR(Place(first, placed));
+  RSN_RETURN_IF_ERROR(Upload(first, placed));
+  RSN_RETURN_IF_ERROR(ToStatus(table_.record_begin(queue_), "record_begin"));
+  const absl::Status enqueued = Enqueue(placed.ops);
+  RSN_RETURN_IF_ERROR(ToStatus(table_.record_end(queue_, &placed.recording), "record_end"));
+  RSN_RETURN_IF_ERROR(enqueued);
+  RSN_RETURN_IF_ERROR(ToStatus(table_.replay(queue_, placed.recording), "replay"));
+  RSN_RETURN_IF_ERROR(ToStatus(table_.synchronize(queue_), "synchronize"));
+  RSN_RETURN_IF_ERROR(Upload(second, placed));
+  RSN_RETURN_IF_ERROR(ToStatus(table_.replay(queue_, placed.recording), "replay"));
+  return Download(second, placed);
+}
+
+}  // namespace raison::conformance

@@ -1,0 +1,66 @@
+// An opened back end on which problems are run, through the C table alone.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/backend/conformance/problem.h"
+#include "core/base/status.h"
+#include "core/base/thread_pool.h"
+
+namespace raison::conformance {
+
+using OpenFunction = int32_t (*)(const rsn_backend_host*, rsn_backend*);
+
+struct BenchOptions {
+  OpenFunction open = nullptr;
+  uint32_t threads = 1;
+  uint32_t weight_flags = 0;  // RSN_WEIGHT_*
+};
+
+enum class Mode {
+  kDirect,    // enqueue and synchronize
+  kRecorded,  // record, then replay
+};
+
+// The contents of every blob after the run; empty for weights.
+using Contents = std::vector<std::vector<std::byte>>;
+
+class Bench {
+ public:
+  static absl::StatusOr<std::unique_ptr<Bench>> Open(const BenchOptions& options);
+  ~Bench();
+  Bench(const Bench&) = delete;
+  Bench& operator=(const Bench&) = delete;
+
+  const rsn_backend& table() const { return table_; }
+  rsn_device_state* device() const { return device_; }
+  rsn_queue* queue() const { return queue_; }
+  bool CanRecord() const { return table_.record_begin != nullptr; }
+  absl::Status ToStatus(int32_t code, const char* what) const;
+
+  // UNIMPLEMENTED where `supports` refuses one of the operations.
+  absl::StatusOr<Contents> Run(const Problem& problem, Mode mode);
+  // Records `first`, replays it, then replays it with the contents of `second`, whose blobs and
+  // operations have the same shapes. Returns what the second replay left.
+  absl::StatusOr<Contents> Replay(const Problem& first, const Problem& second);
+
+ private:
+  Bench() = default;
+
+  struct Placed;
+  absl::Status Place(const Problem& problem, Placed& placed);
+  absl::Status Upload(const Problem& problem, const Placed& placed);
+  absl::Status Enqueue(const std::vector<AnyOp>& ops);
+  absl::StatusOr<Contents> Download(const Problem& problem, const Placed& placed);
+
+  BenchOptions options_;
+  std::unique_ptr<ThreadPool> pool_;
+  rsn_backend_host host_{};
+  rsn_backend table_{};
+  rsn_device_state* device_ = nullptr;
+  rsn_queue* queue_ = nullptr;
+};
+
+}  // namespace raison::conformance

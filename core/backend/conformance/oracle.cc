@@ -1,0 +1,141 @@
+#include "core/backend/conformance/oracle.h"
+
+#include <cmath>
+
+#include "core/base/dequantize.h"
+
+namespace raison::conformance {
+namespace {
+
+// Activation blocks in use: 32 values (every quantised type), 256 (superblocks).
+constexpr int64_t kBlocks[] = {32, 256};
+
+std::vector<double> Activations(const float* x, int64_t rows, int64_t width, int64_t block) {
+  std::vector<double> out(static_cast<size_t>(rows * width));
+  for (int64_t t = 0; t < rows; ++t) {
+    if (block == 0) {
+      for (int64_t i = 0; i < width; ++i)
+        out[static_cast<size_t>(t * width + i)] = x[t * width + i];
+    } else {
+      QuantizeActivations(x + t * width, width, block, &out[static_cast<size_t>(t * width)]);
+    }
+  }
+  return out;
+}
+
+struct Sum {
+  double value = 0;
+  double magnitude = 0;
+  void Add(double term) {
+    value += term;
+    magnitude += std::fabs(term);
+  }
+};
+
+Sum Dot(const float* w, const double* x, int64_t n) {
+  Sum sum;
+  for (int64_t i = 0; i < n; ++i) sum.Add(w[i] * x[i]);
+  return sum;
+}
+
+Definition ProductDefinition(const Product& p, const char* name, int64_t block) {
+  const std::vector<double> x = Activations(p.x, p.rows * p.batch, p.in, block);
+  Definition d{.name = name, .want = {}, .magnitude = {}};
+  for (int64_t t = 0; t < p.rows; ++t) {
+    for (int64_t b = 0; b < p.batch; ++b) {
+      for (int64_t o = 0; o < p.out; ++o) {
+        Sum sum = Dot(p.weight + (b * p.out + o) * p.in,
+                      &x[static_cast<size_t>((t * p.batch + b) * p.in)], p.in);
+        if (p.bias != nullptr) sum.Add(p.bias[o]);
+        if (p.before != nullptr) sum.Add(p.before[(t * p.batch + b) * p.out + o]);
+        d.want.push_back(sum.value);
+        d.magnitude.push_back(sum.magnitude);
+      }
+    }
+  }
+  return d;
+}
+
+Definition ExpertDefinition(const Experts& e, const char* name, int64_t block) {
+  const std::vector<double> x = Activations(e.x, e.rows, e.width, block);
+  Definition d{.name = name, .want = {}, .magnitude = {}};
+  std::vector<float> hidden(static_cast<size_t>(e.inner));
+  for (int64_t t = 0; t < e.rows; ++t) {
+    std::vector<Sum> sums(static_cast<size_t>(e.width));
+    if (e.before != nullptr) {
+      for (int64_t o = 0; o < e.width; ++o)
+        sums[static_cast<size_t>(o)].Add(e.before[t * e.width + o]);
+    }
+    for (int64_t k = 0; k < e.used; ++k) {  // ids are ascending
+      const int64_t slot = e.slots[e.ids[t * e.used + k]];
+      if (slot < 0) continue;
+      for (int64_t i = 0; i < e.inner; ++i) {
+        const double* row = &x[static_cast<size_t>(t * e.width)];
+        const double gate = Dot(e.gate + (slot * e.inner + i) * e.width, row, e.width).value;
+        const double up = Dot(e.up + (slot * e.inner + i) * e.width, row, e.width).value;
+        hidden[static_cast<size_t>(i)] = static_cast<float>(gate / (1 + std::exp(-gate)) * up);
+      }
+      const std::vector<double> h = Activations(hidden.data(), 1, e.inner, block);
+      for (int64_t o = 0; o < e.width; ++o) {
+        const Sum down = Dot(e.down + (slot * e.width + o) * e.inner, h.data(), e.inner);
+        Sum& sum = sums[static_cast<size_t>(o)];
+        const double weight = e.weights[t * e.used + k];
+        sum.value += weight * down.value;
+        sum.magnitude += std::fabs(weight) * down.magnitude;
+      }
+    }
+    for (const Sum& sum : sums) {
+      d.want.push_back(sum.value);
+      d.magnitude.push_back(sum.magnitude);
+    }
+  }
+  return d;
+}
+
+}  // namespace
+
+std::vector<float> Dequantize(uint32_t dtype, const std::vector<std::byte>& bytes, int64_t n) {
+  std::vector<float> values(static_cast<size_t>(n));
+  DequantizeRow(static_cast<DType>(dtype), bytes.data(), values.size(), values.data());
+  return values;
+}
+
+void QuantizeActivations(const float* x, int64_t n, int64_t block, double* out) {
+  for (int64_t begin = 0; begin < n; begin += block) {
+    const int64_t end = std::min(begin + block, n);
+    float amax = 0;
+    bool finite = true;
+    for (int64_t i = begin; i < end; ++i) {
+      finite = finite && std::isfinite(x[i]);
+      amax = std::max(amax, std::fabs(x[i]));
+    }
+    const bool zero = amax < 1e-35f;
+    const float inverse = zero ? 0 : 127.0f / amax;
+    const double d = finite ? (zero ? 0.0f : amax / 127.0f) : std::nan("");
+    for (int64_t i = begin; i < end; ++i) {
+      out[i] = finite ? d * std::nearbyint(x[i] * inverse) : d;
+    }
+  }
+}
+
+std::vector<Definition> ProductDefinitions(const Product& p) {
+  std::vector<Definition> definitions;
+  definitions.push_back(ProductDefinition(p, "exact", 0));
+  if (!p.quantized) return definitions;
+  definitions.push_back(ProductDefinition(p, "activations in blocks of 32", kBlocks[0]));
+  if (p.superblock != 0) {
+    definitions.push_back(ProductDefinition(p, "activations in blocks of 256", kBlocks[1]));
+  }
+  return definitions;
+}
+
+std::vector<Definition> ExpertDefinitions(const Experts& e) {
+  std::vector<Definition> definitions;
+  definitions.push_back(ExpertDefinition(e, "exact", 0));
+  if (e.quantized) {
+    definitions.push_back(ExpertDefinition(e, "activations in blocks of 32", kBlocks[0]));
+  }
+  return definitions;
+}
+
+}  // namespace raison::conformance
