@@ -52,6 +52,8 @@ configure() {
     -DRAISON_PYTHON=OFF -DRAISON_TOOLS=ON || { rm -f "$build/build.ninja"; return 1; }
 }
 
+# A compiler cache filled by another clone counts: paths are taken relative to the tree.
+export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1
 compile() { ninja -C "$build" raison_cli; }
 
 stage "1/4 packages and sources" "usually 1-2 min the first time, then 0 s" packages
