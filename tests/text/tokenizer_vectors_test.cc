@@ -146,6 +146,20 @@ TEST_P(TokenizerVectors, RandomTexts) {
   }
 }
 
+// Added tokens' flags, other behaviours of Split, string patterns: forms that GGUF cannot state.
+TEST(TokenizerJsonVectors, Texts) {
+  for (const auto& [name, entry] : Golden()["json_only"].items()) {
+    SCOPED_TRACE(name);
+    const std::unique_ptr<Tokenizer> tokenizer = FromJson(entry);
+    ASSERT_NE(tokenizer, nullptr);
+    for (const Json& one : entry["cases"]) {
+      const auto ids = tokenizer->Encode(one["text"].get<std::string>(), {.parse_special = true});
+      ASSERT_TRUE(ids.ok()) << ids.status();
+      EXPECT_EQ(*ids, one["special"].get<std::vector<int32_t>>()) << one["text"];
+    }
+  }
+}
+
 std::vector<std::string> FamilyNames() {
   std::vector<std::string> names;
   for (const auto& [name, family] : Golden()["families"].items()) names.push_back(name);

@@ -4,6 +4,8 @@
 #include <array>
 
 #include "core/model/text/byte_alphabet.h"
+#include "core/model/text/normalize.h"
+#include "core/model/text/utf8.h"
 
 namespace raison {
 namespace {
@@ -65,7 +67,14 @@ absl::Status TokenizerBuilder::SetAdded(const AddedToken& token, bool control) {
   tokenizer_->bytes_[id] = token.text;
   tokenizer_->flags_[id] |= Tokenizer::kAdded | (control ? Tokenizer::kControl : 0);
   tokenizer_->added_.push_back(token.id);
-  return (token.normalized ? tokenizer_->normalized_matcher_ : tokenizer_->matcher_).Add(token);
+  if (!token.normalized) return tokenizer_->matcher_.Add(token);
+  // It is searched in normalised text, so in its own normal form.
+  AddedToken searched = token;
+  std::string buffer;
+  if (ValidUtf8Prefix(token.text) == token.text.size()) {
+    searched.text = std::string(NormalizeNfc(token.text, &buffer));
+  }
+  return tokenizer_->normalized_matcher_.Add(searched);
 }
 
 void TokenizerBuilder::BeginMerges(bool ignore_merges, std::optional<int32_t> unknown,

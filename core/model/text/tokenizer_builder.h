@@ -22,7 +22,7 @@ class TokenizerBuilder {
   // itself and cannot be produced by merging.
   void SetToken(size_t id, std::string_view text);
   void SetUnused(size_t id);
-  // `control`: left out of displayed text.
+  // `control`: left out of displayed text. `token.normalized` only if the tokenizer normalises.
   absl::Status SetAdded(const AddedToken& token, bool control);
   // Call after all tokens are set.
   void BeginMerges(bool ignore_merges, std::optional<int32_t> unknown, bool fuse_unknown);

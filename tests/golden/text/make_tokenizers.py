@@ -82,6 +82,39 @@ FAMILIES = {
 }
 
 
+# Forms that only a tokenizer.json can have: (pre_tokenizer, normalizer, added tokens with flags)
+GPT2_SPLIT = split(r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+")
+
+
+def flags(text, **kwargs):
+    return dict({"content": text, "single_word": False, "lstrip": False, "rstrip": False, "normalized": False,
+                 "special": True}, **kwargs)
+
+
+JSON_ONLY = {
+    "flags": (seq(split(QWEN2), BYTES), {"type": "NFC"}, [
+        flags("<l>", lstrip=True), flags("<r>", rstrip=True), flags("<lr>", lstrip=True, rstrip=True),
+        flags("<|x|>"), flags("<|x|>y", special=False), flags("[w]", single_word=True),
+        flags("\u00e9!", normalized=True, special=False), flags("A\u030a", normalized=True, special=False)]),
+    "removed_inverted": (seq(dict(split(QWEN2), behavior="Removed", invert=True), BYTES), None,
+                         [flags("<s>"), flags("  ", special=False), flags("\t\t", special=False)]),
+    "merged": (seq(dict(split("-+"), behavior="MergedWithPrevious"), dict(split(r"\s"), behavior="MergedWithNext"),
+                   {"type": "Digits", "individual_digits": False}, dict(split("[ab]"), behavior="Contiguous"),
+                   {"type": "Punctuation", "behavior": "Isolated"}, BYTES), None, [flags("<s>")]),
+    "string_split": (seq({"type": "Split", "pattern": {"String": "a.b"}, "behavior": "Isolated", "invert": False},
+                         {"type": "Split", "pattern": {"String": " "}, "behavior": "Removed", "invert": False}, BYTES),
+                     {"type": "Sequence", "normalizers": []}, [flags("<s>")]),
+}
+FLAG_TEXTS = ["a <l> b", "a  \n<l>\tb", "a <r> \u3000 b", " <lr>  <lr> ", "<l><r>  <l>", "<|x|>y<|x|>", "<|x|> y",
+              "a[w]b", "a [w] b", "[w]", "_[w]", "([w])", "[w][w]", "\u00e9[w]", "a  b   c    d", "x\u00e9!", "xe\u0301!y",
+              "\u00c5ngstrom \u212b A\u030a", "   <l>", "<r>   ", "a.b axb a.b.b", "a--b -- c", "aabbab--12ab3 4"]
+# Also in GGUF; no family of today uses them, old files do.
+FAMILIES["default"] = (seq(split(r"[\p{P}\$\+<=>\^~\|]+"), GPT2_SPLIT, split(r"\p{N}+"), split("[0-9][0-9][0-9]"),
+                           BYTES), [("<|endoftext|>", True)], None, False)
+FAMILIES["falcon"] = (seq(split(r"[\p{P}\$\+<=>\^~\|`]+"), GPT2_SPLIT, split("[0-9][0-9][0-9]"), BYTES),
+                      [("<|endoftext|>", True)], None, False)
+
+
 def train():
     tok = Tokenizer(models.BPE())
     tok.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
@@ -145,6 +178,15 @@ def main():
         part = vectors(spec, [t for t, _ in added])
         del spec["model"]["vocab"], spec["model"]["merges"]
         out["families"][family] = {"tokenizer_json": spec, **part}
+    for name, (pre, normalizer, added) in JSON_ONLY.items():
+        spec = tokenizer_json("gpt-2", vocab, merges)
+        spec["pre_tokenizer"], spec["normalizer"] = pre, normalizer
+        spec["added_tokens"] = [dict(a, id=len(vocab) + i) for i, a in enumerate(added)]
+        tok = Tokenizer.from_str(json.dumps(spec))
+        cases = [{"text": t, "special": tok.encode(t, add_special_tokens=False).ids}
+                 for t in FLAG_TEXTS + strings.texts()]
+        del spec["model"]["vocab"], spec["model"]["merges"]
+        out.setdefault("json_only", {})[name] = {"tokenizer_json": spec, "cases": cases}
     # One line per case keeps differences readable.
     text = json.dumps(out, ensure_ascii=True, separators=(",", ":"))
     text = re.sub(r'(\{"text"|"families"|"tokenizer_json"|"runs"|"random")', r"\n\1", text)
