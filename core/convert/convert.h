@@ -18,7 +18,7 @@ struct ConvertOptions {
   std::string out_path;
   DType type = DType::kQ8_0;  // of the large matrices; kQ4_K and kQ5_K mean the "M" presets
   std::string name;           // general.name; empty: the folder's name
-  bool keep_mtp = false;      // multi-token prediction blocks: other engines may refuse them
+  bool keep_mtp = true;       // multi-token prediction blocks; llama.cpp ignores them
   LoadProgress progress;      // bytes written and in total; false cancels
 };
 
