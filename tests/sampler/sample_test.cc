@@ -140,6 +140,32 @@ TEST(Sample, TopNGivesTheFullRowsBits) {
   EXPECT_GT(decided, 2000);
 }
 
+// Flat rows, where a bound that is off by 1e-5 of the sum names the wrong token now and then.
+TEST(Sample, UnfilteredDrawsNearABorderFetchTheRow) {
+  std::mt19937 random(14);
+  const std::vector<float> row = RandomRow(random, 2000, 0.1f, false);
+  const Candidates full = ReduceRow(row, {}, 0);
+  Candidates top = ReduceRow(row, {}, 1990);
+  top.adjusted_logsumexp += 5e-6;
+  const SamplingOptions o = {.temperature = 1};
+  int decided = 0;
+  for (uint64_t i = 0; i < 3000; ++i) {
+    const Draw few = *Sample(top, o, {.seed = 8, .position = i});
+    if (few.needs_full_row) continue;
+    ++decided;
+    ASSERT_EQ(few.token, Sample(full, o, {.seed = 8, .position = i})->token);
+  }
+  EXPECT_GT(decided, 2700);
+}
+
+// Half of the mass is unseen, yet its sum is known: top-p 0.3 needs nothing of it.
+TEST(Sample, TopPKnowsTheTailsMass) {
+  std::vector<float> row(1000, std::log(0.5f / 900));
+  for (int i = 0; i < 100; ++i) row[i] = std::log(0.5f / 100) - 0.001f * i;
+  const SamplingOptions o = {.temperature = 1, .top_p = 0.3};
+  EXPECT_FALSE(Sample(ReduceRow(row, {}, 100), o, {})->needs_full_row);
+}
+
 // R1's defaults on rows as peaked as a language model's must not ask for rows.
 TEST(Sample, UsualSettingsAreDecidedByTheTop) {
   std::mt19937 random(13);
@@ -159,9 +185,15 @@ TEST(Sample, LogprobAndSupportAreTheDefinitions) {
     const std::vector<float> row = RandomRow(random, 60, 2, random() % 3 == 0);
     SamplingOptions o = RandomOptions(random);
     if (o.temperature == 0) continue;
-    const Draw draw =
-        *Sample(ReduceRow(row, {}, 0), o, {.seed = 5, .position = static_cast<uint64_t>(trial)});
-    const std::vector<double> p = Distribution(row, o);
+    std::vector<float> possible = row;
+    std::optional<int32_t> excluded;
+    if (random() % 3 == 0) {
+      excluded = ReduceRow(row, {}, 3).ids[random() % 3];
+      possible[*excluded] = -kInf;
+    }
+    const DrawKey key = {.seed = 5, .position = static_cast<uint64_t>(trial)};
+    const Draw draw = *Sample(ReduceRow(row, {}, 0), o, key, excluded);
+    const std::vector<double> p = Distribution(possible, o);
     ASSERT_GT(p[draw.token], 0) << "trial " << trial << " drew a filtered token";
     ASSERT_NEAR(draw.sampled_logprob, std::log(p[draw.token]), 1e-6) << "trial " << trial;
     double sum = 0;
@@ -269,6 +301,7 @@ TEST(Sample, BadRowsAreStatuses) {
     EXPECT_EQ(Sample(ReduceRow(row, {}, 0), o, {}).status().code(), absl::StatusCode::kDataLoss);
     EXPECT_FALSE(Describe(ReduceRow(row, {}, 0), 1).ok());
   }
+  EXPECT_FALSE(Sample(ReduceRow(std::vector<float>(9, kNan), {}, 2), o, {}).ok());
   Candidates late = ReduceRow(std::vector<float>{1, 2, 3}, {}, 0);
   late.logits[2] = kNan;
   EXPECT_FALSE(Sample(late, o, {}).ok());
