@@ -1,17 +1,20 @@
-// Every operation of every back end against the reference, by the conformance kit.
+// Every operation of every back end against the reference, by the conformance kit. The CPU's levels
+// above the machine's own are skipped.
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
 #include "core/backend/conformance/conformance.h"
-#include "core/backend/conformance/tolerances.h"
+#include "core/backend/cpu/cpu_backend.h"
 #include "core/backend/far/far_backend.h"
 #include "core/backend/reference/reference_backend.h"
+#include "core/base/cpu_features.h"
 
 namespace raison {
 namespace {
 
 using conformance::Report;
 using conformance::RunSuite;
-using conformance::SuiteOptions;
 
 void Expect(const absl::StatusOr<Report>& report) {
   ASSERT_TRUE(report.ok()) << report.status();
@@ -23,8 +26,9 @@ void Expect(const absl::StatusOr<Report>& report) {
   if (report->failures.size() > kShown) {
     ADD_FAILURE() << report->failures.size() - kShown << " more";
   }
+  // What tolerances.h is made from.
   for (const auto& [key, worst] : report->worst) {
-    std::cout << "  worst error " << key << ": " << worst.error << " in " << worst.where << "\n";
+    std::cout << "  largest error " << key << ": " << worst.error << " in " << worst.where << "\n";
   }
 }
 
@@ -39,12 +43,29 @@ TEST(OpTest, FarGivesTheReferencesBits) {
                    .reference_bits = true}));
 }
 
-TEST(ToleranceTable, AllowsAtMostFourTimesWhatWasMeasured) {
-  for (const conformance::Tolerance& t : conformance::kTolerances) {
-    EXPECT_GT(t.measured, 0) << t.key;
-    EXPECT_LE(t.allowed, 4 * t.measured) << t.key;
+// (instruction level, how weights may be kept)
+class CpuOpTest : public testing::TestWithParam<std::tuple<const char*, uint32_t>> {};
+
+TEST_P(CpuOpTest, IsWithinTheTable) {
+  const auto [level, flags] = GetParam();
+  setenv("RAISON_CPU", level, 1);
+  const bool chosen = CpuLevelName(ChooseCpuLevel()) == level;
+  if (chosen) {
+    Expect(RunSuite(
+        {.subject = OpenCpuBackend, .reference = OpenReferenceBackend, .weight_flags = flags}));
   }
+  unsetenv("RAISON_CPU");
+  if (!chosen) GTEST_SKIP() << "this machine has no " << level;
 }
+
+INSTANTIATE_TEST_SUITE_P(All, CpuOpTest,
+                         testing::Combine(testing::Values("baseline", "avx2", "avx512", "neon"),
+                                          testing::Values(0u, RSN_WEIGHT_MAY_REFERENCE |
+                                                                  RSN_WEIGHT_MAY_REPACK)),
+                         [](const auto& info) {
+                           return std::string(std::get<0>(info.param)) +
+                                  (std::get<1>(info.param) ? "Repacked" : "Plain");
+                         });
 
 }  // namespace
 }  // namespace raison

@@ -134,7 +134,10 @@ Problem MakeAttention(const Attend& s, uint64_t seed, int64_t row) {
   }
   a.out = p.Out(RSN_DTYPE_F32, {a.q.shape[0], s.heads, s.value_width}, 2);
   p.Add(a);
-  p.Expect({.what = "out", .view = a.out, .rule = Rule::kRow, .tolerance = "attention"});
+  p.Expect({.what = "out",
+            .view = a.out,
+            .rule = Rule::kRow,
+            .tolerance = s.q_scale > 1 ? "attention/sharp" : "attention"});
   return p;
 }
 

@@ -130,7 +130,8 @@ class Suite {
     ForEachElement(view, [&](uint64_t at) {
       d.want.push_back(ValueAt(want[BlobOf(view.buffer)], at, view.dtype));
     });
-    const size_t width = static_cast<size_t>(view.shape[view.rank - 1]);
+    const size_t rows = static_cast<size_t>(std::max<int64_t>(view.shape[0], 1));
+    const size_t width = std::max<size_t>(d.want.size() / rows, 1);
     for (size_t i = 0; i < d.want.size(); ++i) {
       double magnitude = std::fabs(d.want[i]);
       if (output.rule == Rule::kUnit) magnitude = std::max(1.0, magnitude);
@@ -290,6 +291,7 @@ absl::StatusOr<Report> RunSuite(const SuiteOptions& options) {
   Suite suite(options, report);
   RSN_RETURN_IF_ERROR(suite.Open());
   for (const Case& c : AllCases()) {
+    if (report.failures.size() >= options.most_failures) break;
     if (options.only_op.empty() || options.only_op == c.op) suite.Check(c);
   }
   return report;

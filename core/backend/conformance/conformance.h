@@ -49,6 +49,7 @@ struct SuiteOptions {
   uint32_t weight_flags = 0;
   bool reference_bits = false;  // the subject promises the reference's bits (far)
   std::string only_op;          // empty: all
+  size_t most_failures = 1000;  // stop there
 };
 
 // Runs the cases. An error is returned only when a back end does not open.

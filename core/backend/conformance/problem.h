@@ -28,7 +28,7 @@ struct Blob {
 enum class Rule {
   kBits,   // equal bits (any NaN equals any NaN)
   kValue,  // |got - want| / |want|
-  kRow,    // |got - want| / the largest |want| of the innermost row
+  kRow,    // |got - want| / the largest |want| of the row (the outermost dimension)
   kUnit,   // |got - want| / max(1, |want|)
   kGiven,  // |got - want| / the given magnitude; the best of the given definitions counts
 };

@@ -23,6 +23,7 @@ inline constexpr Tolerance kTolerances[] = {
     {"rope", 6e-8, 2.4e-7, ""},
     {"silu_mul", 1e-6, 4e-6, ""},
     {"attention", 1e-6, 4e-6, ""},
+    {"attention/sharp", 1e-5, 4e-5, ""},
     {"mla/float", 1e-6, 4e-6, ""},
     {"mla/integer", 1e-2, 4e-2, ""},
     {"moe_route", 1e-6, 4e-6, ""},

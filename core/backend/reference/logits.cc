@@ -41,14 +41,15 @@ Summary Summarize(const float* z, int64_t n) {
 
 absl::Status ReduceRow(const rsn_reduce_logits& a, int64_t t) {
   const int64_t vocabulary = a.logits.shape[1];
-  float* z = F32At(a.logits, t);  // (vocabulary)
-  const std::vector<float> raw(z, z + vocabulary);
+  const float* raw = F32At(a.logits, t);               // (vocabulary), stays as it is
+  std::vector<float> adjusted(raw, raw + vocabulary);  // (vocabulary)
+  float* z = adjusted.data();
   rsn_logit_record record{};
-  const Summary summary = Summarize(z, vocabulary);
+  const Summary summary = Summarize(raw, vocabulary);
   record.logsumexp = static_cast<float>(summary.logsumexp);
   record.entropy = static_cast<float>(summary.entropy);
-  for (float x : raw) {
-    if (std::isnan(x) || x == std::numeric_limits<float>::infinity()) record.flags |= 1u;
+  for (int64_t i = 0; i < vocabulary; ++i) {
+    if (std::isnan(raw[i]) || raw[i] == std::numeric_limits<float>::infinity()) record.flags |= 1u;
   }
   const int32_t begin = I32At(a.adjust_begin)[t];
   const int32_t end = I32At(a.adjust_begin)[t + 1];
@@ -78,7 +79,7 @@ absl::Status ReduceRow(const rsn_reduce_logits& a, int64_t t) {
   for (uint32_t i = 0; i < record.count; ++i) {
     I32At(a.ids, t)[i] = order[i];
     F32At(a.values, t)[i] = z[order[i]];
-    F32At(a.raw, t)[i] = raw[static_cast<size_t>(order[i])];
+    F32At(a.raw, t)[i] = raw[order[i]];
   }
   std::memcpy(F32At(a.records, t), &record, sizeof record);
   return absl::OkStatus();

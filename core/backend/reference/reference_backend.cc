@@ -21,10 +21,8 @@ struct DeviceState {
 };
 
 struct OwnedMemory : Memory {
-  bool owned = true;
-  ~OwnedMemory() {
-    if (owned) std::free(data);
-  }
+  void* allocated = nullptr;  // stays so where the host's bytes are used in place
+  ~OwnedMemory() { std::free(allocated); }
 };
 
 struct QueueState {
@@ -65,13 +63,14 @@ int32_t BufferNew(rsn_device_state*, uint64_t bytes, rsn_buffer** out) {
   return reference::Guard([&]() -> absl::Status {
     constexpr uint64_t kAlign = 64;
     auto memory = std::make_unique<OwnedMemory>();
-    const uint64_t rounded = (bytes / kAlign + 1) * kAlign;
-    if (rounded < bytes) return absl::ResourceExhaustedError(absl::StrCat(bytes, " bytes"));
-    memory->data = static_cast<std::byte*>(std::aligned_alloc(kAlign, rounded));
-    if (memory->data == nullptr) {
+    // calloc takes large blocks untouched from the system: a KV pool costs what is written to it.
+    const uint64_t size = bytes + kAlign;
+    memory->allocated = size < bytes ? nullptr : std::calloc(size, 1);
+    if (memory->allocated == nullptr) {
       return absl::ResourceExhaustedError(absl::StrCat("no memory for ", bytes, " bytes"));
     }
-    std::memset(memory->data, 0, rounded);
+    const uintptr_t first = reinterpret_cast<uintptr_t>(memory->allocated);
+    memory->data = static_cast<std::byte*>(memory->allocated) + (kAlign - first % kAlign) % kAlign;
     memory->bytes = bytes;
     *out = reference::BufferOf(memory.release());
     return absl::OkStatus();
@@ -93,7 +92,6 @@ int32_t NewWeight(rsn_device_state* device, rsn_tensor* description, const void*
       auto memory = std::make_unique<OwnedMemory>();
       memory->data = static_cast<std::byte*>(const_cast<void*>(bytes));
       memory->bytes = size;
-      memory->owned = false;
       description->buffer = reference::BufferOf(memory.release());
     } else {
       rsn_buffer* buffer = nullptr;
