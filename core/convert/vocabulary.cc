@@ -44,7 +44,8 @@ std::vector<std::string> Steps(const Json& pre) {
     if (!list.is_array()) return steps;
     for (const Json& part : list) {
       // A sequence inside a sequence is not written by any family.
-      steps.push_back(Text(At(part, "type")) == "Sequence" ? "Sequence" : Steps(part).front());
+      const bool plain = part.is_object() && Text(At(part, "type")) != "Sequence";
+      steps.push_back(plain ? Steps(part).front() : "?");
     }
   } else if (type == "Split") {
     const bool isolated = Text(At(pre, "behavior")) == "Isolated" && !IsTrue(At(pre, "invert"));
