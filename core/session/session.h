@@ -76,7 +76,9 @@ class Session {
   absl::Status TracePrompt(const std::vector<LogitRow>& rows, const Work::FetchRow& fetch);
   using FetchLogits = std::function<absl::Status(std::vector<float>*)>;
   absl::StatusOr<Outcome> Choose(const LogitRow& row, const FetchLogits& fetch) const;
+  absl::StatusOr<Outcome> ChooseFrom(Candidates candidates) const;
   absl::StatusOr<Outcome> ChooseAtPromptEnd() const;
+  Candidates ReduceWholeRow(const std::vector<float>& logits) const;
   std::vector<LogitAdjustment> Adjustments() const;
   void TakeResult();
   void AcceptOutcome(Outcome outcome);

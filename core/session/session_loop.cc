@@ -223,62 +223,58 @@ absl::Status Session::TracePrompt(const std::vector<LogitRow>& rows, const Work:
 }
 
 absl::StatusOr<Outcome> Session::Choose(const LogitRow& row, const FetchLogits& fetch) const {
-  const Request& r = *request_;
-  const uint32_t vocabulary = model().config().vocab_size;
   if (row.non_finite) {
     return absl::DataLossError(
         absl::StrCat("the model's logits after position ", tokens_.size() - 1,
                      " hold a NaN or an infinity"));
   }
-  const DrawKey key{.seed = r.options.chain.seed,
-                    .branch = static_cast<uint32_t>(r.branch),
-                    .position = tokens_.size()};
-  Outcome outcome{.candidates = ToCandidates(row, vocabulary)};
-  const auto choose = [&]() -> absl::Status {
-    if (r.forced.empty()) {
-      RSN_ASSIGN_OR_RETURN(outcome.draw, Sample(outcome.candidates, r.options.chain, key));
-      return absl::OkStatus();
-    }
-    const int32_t token = r.forced.front().token;
-    if (!FindCandidate(outcome.candidates, token) && !outcome.candidates.complete) {
-      outcome.draw.needs_full_row = true;
-      return absl::OkStatus();
-    }
-    RSN_ASSIGN_OR_RETURN(outcome.draw, Describe(outcome.candidates, token));
-    return absl::OkStatus();
-  };
-  RSN_RETURN_IF_ERROR(choose());
+  RSN_ASSIGN_OR_RETURN(Outcome outcome,
+                       ChooseFrom(ToCandidates(row, model().config().vocab_size)));
   if (!outcome.draw.needs_full_row) return outcome;
-
   std::vector<float> logits;
   RSN_RETURN_IF_ERROR(fetch(&logits));
+  return ChooseFrom(ReduceWholeRow(logits));
+}
+
+// The forced token, or a draw. Needs the full row where the candidates do not tell.
+absl::StatusOr<Outcome> Session::ChooseFrom(Candidates candidates) const {
+  const Request& r = *request_;
+  Outcome outcome{.candidates = std::move(candidates)};
+  if (r.forced.empty()) {
+    RSN_ASSIGN_OR_RETURN(outcome.draw, Sample(outcome.candidates, r.options.chain,
+                                              {.seed = r.options.chain.seed,
+                                               .branch = static_cast<uint32_t>(r.branch),
+                                               .position = tokens_.size()}));
+  } else if (FindCandidate(outcome.candidates, r.forced.front().token)) {
+    RSN_ASSIGN_OR_RETURN(outcome.draw, Describe(outcome.candidates, r.forced.front().token));
+  } else {
+    outcome.draw.needs_full_row = true;
+  }
+  return outcome;
+}
+
+Candidates Session::ReduceWholeRow(const std::vector<float>& logits) const {
   std::vector<Adjustment> adjustments;
   for (const LogitAdjustment& a : Adjustments()) {
     adjustments.push_back({.id = a.id, .scale = a.divisor, .add = a.add});
   }
-  outcome.candidates = ReduceRow(logits, adjustments, vocabulary);
-  RSN_RETURN_IF_ERROR(choose());
-  return outcome;
+  return ReduceRow(logits, adjustments, logits.size());
 }
 
 absl::StatusOr<Outcome> Session::ChooseAtPromptEnd() const {
   const PromptEnd& end = *request_->prompt_end;
-  const auto fetch = [&](std::vector<float>* out) {
-    *out = end.logits;
-    return absl::OkStatus();
-  };
-  LogitRow row = end.row;
   const std::vector<LogitAdjustment> now = Adjustments();
   const bool same = std::equal(now.begin(), now.end(), end.adjustments.begin(),
                                end.adjustments.end(), [](const auto& a, const auto& b) {
                                  return a.id == b.id && a.divisor == b.divisor && a.add == b.add;
                                });
-  if (!same) {  // other penalties than when the row was reduced: start from the raw row
-    row.ids.clear();
-    row.logits.clear();
-    row.raw.clear();
-  }
-  RSN_ASSIGN_OR_RETURN(Outcome outcome, Choose(row, fetch));
+  const auto fetch = [&](std::vector<float>* out) {
+    *out = end.logits;
+    return absl::OkStatus();
+  };
+  // With other penalties than when the row was reduced, the raw row is reduced again.
+  RSN_ASSIGN_OR_RETURN(Outcome outcome,
+                       same ? Choose(end.row, fetch) : ChooseFrom(ReduceWholeRow(end.logits)));
   outcome.routing = end.routing;
   return outcome;
 }
