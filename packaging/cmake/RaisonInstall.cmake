@@ -8,9 +8,12 @@ include(CMakePackageConfigHelpers)
 if(TARGET raison)
   target_link_options(raison PRIVATE
     -Wl,--version-script=${PROJECT_SOURCE_DIR}/packaging/raison.map
+    # Drops what no rsn_ function reaches: Rust's standard library alone brings a network stack, and
+    # the library must not even import socket().
+    -Wl,--gc-sections
     -Wl,--exclude-libs,ALL   # also for what a static archive marks as default visibility
     # An undefined symbol is a link error here, not at the user's (sanitizers leave theirs open).
-    $<$<STREQUAL:${RAISON_SANITIZE},>:-Wl,-z,defs>
+    $<$<NOT:$<BOOL:${RAISON_SANITIZE}>>:-Wl,-z,defs>
     -Wl,-z,relro,-z,now
     -Wl,--as-needed)
   set_property(TARGET raison APPEND PROPERTY
