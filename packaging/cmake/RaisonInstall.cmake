@@ -12,10 +12,12 @@ if(TARGET raison)
     # the library must not even import socket().
     -Wl,--gc-sections
     -Wl,--exclude-libs,ALL   # also for what a static archive marks as default visibility
-    # An undefined symbol is a link error here, not at the user's (sanitizers leave theirs open).
-    $<$<NOT:$<BOOL:${RAISON_SANITIZE}>>:-Wl,-z,defs>
     -Wl,-z,relro,-z,now
     -Wl,--as-needed)
+  # An undefined symbol is a link error here, not at the user's (sanitizers leave theirs open).
+  if(NOT RAISON_SANITIZE)
+    target_link_options(raison PRIVATE -Wl,-z,defs)
+  endif()
   set_property(TARGET raison APPEND PROPERTY
     LINK_DEPENDS ${PROJECT_SOURCE_DIR}/packaging/raison.map)
   # Full types for the files that define the ABI: packaging/abi/check_abi.sh reads them.
