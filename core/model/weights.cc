@@ -43,6 +43,8 @@ class Loader {
     RSN_RETURN_IF_ERROR(RopeFrequencies());
     w_.layers.resize(c_.num_hidden_layers);
     for (uint32_t l = 0; l < c_.num_hidden_layers; ++l) RSN_RETURN_IF_ERROR(Layer(l));
+    // Tensors that nobody needs (the prediction block) were counted too: the end is the whole.
+    RSN_RETURN_IF_ERROR(Progress(total_ - std::min(done_, total_)));
     return std::move(w_);
   }
 

@@ -147,6 +147,8 @@ absl::Status Session::EndThinking() {
   if (!running() || !request_->narrative.InThinking()) {
     return absl::FailedPreconditionError("the session is not thinking");
   }
+  // Asked again while the tag is on its way (a callback that says so for every event): it is.
+  if (request_->closing.has_value()) return absl::OkStatus();
   RSN_RETURN_IF_ERROR(BeginSteering());
   if (!request_->narrative.InThinking()) {
     return absl::FailedPreconditionError("the session is not thinking");
@@ -157,6 +159,7 @@ absl::Status Session::EndThinking() {
 }
 
 absl::Status Session::Stop() {
+  if (running() && request_->stop) return absl::OkStatus();  // once is enough: it is announced
   RSN_RETURN_IF_ERROR(BeginSteering());
   request_->stop = true;
   Note(NoticeReason::kStopped, "stopped by the caller");
