@@ -14,6 +14,7 @@ namespace {
 constexpr uint64_t kMaxString = uint64_t{1} << 30;
 constexpr uint64_t kMaxKey = 65535;
 constexpr uint64_t kMaxArray = uint64_t{1} << 30;
+constexpr uint64_t kMaxStrings = uint64_t{1} << 24;  // each costs a view of 16 bytes
 constexpr uint64_t kMaxPairs = uint64_t{1} << 16;
 constexpr uint64_t kMaxTensors = uint64_t{1} << 20;
 constexpr uint64_t kMaxTensorName = 127;
@@ -130,7 +131,7 @@ absl::StatusOr<GgufValue> ReadArray(Reader& in, std::string_view what) {
     return in.Error(absl::StrCat(what, " is an array of element type ", element,
                                  ", which is not supported"));
   }
-  if (count > kMaxArray || count > in.left() / bytes) {
+  if (count > (strings ? kMaxStrings : kMaxArray) || count > in.left() / bytes) {
     return in.Error(absl::StrCat(what, " is an array of ", count, " elements, but only ", in.left(),
                                  " bytes are left"));
   }

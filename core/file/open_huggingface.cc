@@ -15,6 +15,7 @@ namespace {
 
 constexpr uint64_t kMaxConfig = uint64_t{16} << 20;
 constexpr uint64_t kMaxTokenizer = uint64_t{256} << 20;  // Kimi's and Gemma's have about 30 MB
+constexpr uint64_t kMaxIndex = uint64_t{64} << 20;       // R1's has 9 MB
 constexpr uint64_t kMaxTemplate = uint64_t{1} << 20;
 constexpr int64_t kMaxExperts = 4096;
 
@@ -50,7 +51,7 @@ absl::StatusOr<Shards> FindShards(const std::string& folder) {
     shards.files.push_back("model.safetensors");
     return shards;
   }
-  RSN_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(index, kMaxTokenizer));
+  RSN_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(index, kMaxIndex));
   RSN_ASSIGN_OR_RETURN(const nlohmann::json json, ParseJsonObject(text, index));
   const JsonKeys keys(json, index);
   const nlohmann::json* map = keys.Find("weight_map");
@@ -116,19 +117,26 @@ class Collector {
 
   absl::StatusOr<std::vector<StoredTensor>> Finish(const std::string& folder) {
     for (auto& [name, stack] : stacks_) {
-      for (size_t e = 0; e < stack.parts.size(); ++e) {
-        if (stack.parts[e].empty()) {
-          return absl::InvalidArgumentError(
-              absl::StrCat(folder, ": expert ", e, " of '", name, "' is missing"));
+      StoredTensor& tensor = stack.tensor;
+      for (const auto& [expert, part] : stack.experts) {  // ascending
+        if (expert != static_cast<int64_t>(tensor.parts.size())) {
+          return absl::InvalidArgumentError(absl::StrCat(
+              folder, ": expert ", tensor.parts.size(), " of '", name, "' is missing"));
         }
+        tensor.parts.push_back(part);
       }
-      stack.shape.insert(stack.shape.begin(), static_cast<int64_t>(stack.parts.size()));
-      RSN_RETURN_IF_ERROR(Insert(folder, std::move(stack)));
+      tensor.shape.insert(tensor.shape.begin(), static_cast<int64_t>(tensor.parts.size()));
+      RSN_RETURN_IF_ERROR(Insert(folder, std::move(tensor)));
     }
     return std::move(tensors_);
   }
 
  private:
+  struct Stack {
+    StoredTensor tensor;  // shape of one expert, no parts yet
+    std::map<int64_t, absl::Span<const std::byte>> experts;
+  };
+
   absl::Status Insert(const std::string& what, StoredTensor tensor) {
     if (!names_.emplace(tensor.name, true).second) {
       return absl::InvalidArgumentError(
@@ -143,21 +151,18 @@ class Collector {
       return absl::InvalidArgumentError(absl::StrCat(what, " is expert ", mapped.expert,
                                                      ", the limit is ", kMaxExperts));
     }
-    StoredTensor& stack = stacks_[mapped.gguf];
-    const size_t e = static_cast<size_t>(mapped.expert);
+    Stack& stack = stacks_[mapped.gguf];
     const auto part = tensor.parts[0];
-    if (stack.parts.empty()) {
-      stack = std::move(tensor);
-      stack.parts.clear();
-    } else if (stack.dtype != tensor.dtype || stack.shape != tensor.shape) {
+    if (stack.experts.empty()) {
+      stack.tensor = std::move(tensor);
+      stack.tensor.parts.clear();
+    } else if (stack.tensor.dtype != tensor.dtype || stack.tensor.shape != tensor.shape) {
       return absl::InvalidArgumentError(
           absl::StrCat(what, " differs in dtype or shape from the other experts"));
     }
-    if (e >= stack.parts.size()) stack.parts.resize(e + 1);
-    if (!stack.parts[e].empty()) {
+    if (!stack.experts.emplace(mapped.expert, part).second) {
       return absl::InvalidArgumentError(absl::StrCat(what, " appears twice"));
     }
-    stack.parts[e] = part;
     return absl::OkStatus();
   }
 
@@ -183,7 +188,7 @@ class Collector {
 
   std::vector<StoredTensor> tensors_;
   absl::flat_hash_map<std::string, bool> names_;
-  std::map<std::string, StoredTensor> stacks_;
+  std::map<std::string, Stack> stacks_;
 };
 
 }  // namespace

@@ -58,6 +58,14 @@ absl::Status RefuseForeign(const Keys& keys) {
   return absl::OkStatus();
 }
 
+// Blocks changed their layout once; files of the old one say so.
+absl::Status CheckQuantization(const GgufMetadata& meta, const Checkpoint& checkpoint) {
+  for (const StoredTensor& tensor : checkpoint.tensors()) {
+    if (IsQuantized(tensor.dtype)) return meta.GetInt("general.quantization_version", 2, 2, 2).status();
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ReadSizes(const Keys& keys, const Checkpoint& checkpoint, Config& c) {
   const GgufMetadata& meta = keys.meta();
   RSN_ASSIGN_OR_RETURN(const int64_t blocks, keys.Int("block_count", 1, kMaxBlocks));
@@ -249,6 +257,11 @@ absl::Status ReadRope(const Keys& keys, const Checkpoint& checkpoint, Config& c)
   RSN_ASSIGN_OR_RETURN(double factor, keys.Number(key, 1.0));
   if (factor == 0) factor = 1;
   if (factor < 0) return keys.Refuse(key, "a positive number");
+  // Llama 3.1 and its distilled models; their files carried no scaling before July 2024.
+  if (freqs == nullptr && c.architecture == Architecture::kLlama && c.rope.rope_theta == 500000 &&
+      c.max_position_embeddings > 8192) {
+    c.notes.push_back("the file has no rope_freqs.weight: answers beyond 8192 tokens will be wrong");
+  }
   const bool scaled = type == "yarn" || (type == "linear" && factor != 1);
   if (freqs != nullptr) {
     if (scaled || c.IsMla()) {
@@ -291,6 +304,7 @@ absl::StatusOr<Config> ReadGgufConfig(const Checkpoint& checkpoint) {
                        meta.GetString("general.name", BaseName(checkpoint.path())));
   c.name = std::string(name.substr(0, 200));
   RSN_RETURN_IF_ERROR(RefuseForeign(keys));
+  RSN_RETURN_IF_ERROR(CheckQuantization(meta, checkpoint));
   RSN_RETURN_IF_ERROR(ReadSizes(keys, checkpoint, c));
   if (c.architecture == Architecture::kDeepseek) {
     RSN_RETURN_IF_ERROR(ReadMla(keys, checkpoint, c));
