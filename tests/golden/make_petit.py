@@ -25,7 +25,7 @@ BOS, EOS, USER, ASSISTANT, THINK = "<｜begin▁of▁sentence｜>", "<｜end▁o
 
 @torch.no_grad()
 def main(path, target):
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)
     if path.endswith(".gguf"):
         model, file = gguf_reference.load(path)
         import make_smollm2
@@ -46,12 +46,17 @@ def main(path, target):
     for text in QUESTIONS:
         ids, margins = list(prompt_ids(text)), []
         n = len(ids)
+        cache, fresh = None, ids
         while len(ids) < n + 256 and ids[-1] != eos:
-            best = model(input_ids=torch.tensor([ids]), use_cache=False).logits[0, -1].topk(2)
+            step = model(input_ids=torch.tensor([fresh]), past_key_values=cache, use_cache=True)
+            cache, best = step.past_key_values, step.logits[0, -1].topk(2)
             margins.append(round((best.values[0] - best.values[1]).item(), 4))
             ids.append(best.indices[0].item())
+            fresh = ids[-1:]
         rows = [n - 1, n + (len(ids) - n) // 2, len(ids) - 2]
+        # One pass without a cache is the reference; the steps above must agree with it.
         logits = model(input_ids=torch.tensor([ids]), use_cache=False).logits[0].numpy()
+        assert logits[n - 1:-1].argmax(-1).tolist() == ids[n:]
         out.append(dict(text=text, prompt=ids[:n], greedy=ids[n:], margin=margins, rows=rows, logits=[encode(logits[r]) for r in rows], routing=router.rows(rows)))
         print(repr(tok.decode(ids[n:], skip_special_tokens=False)), "smallest margin", min(margins), "routing", router.margin(), flush=True)
     head = dict(name="petit", source=source, provenance=dict(provenance("tests/golden/make_petit.py"), masked_groups="0"))

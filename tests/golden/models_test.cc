@@ -57,6 +57,7 @@ class Golden : public testing::TestWithParam<std::tuple<const char*, const char*
 
 void CompareLogits(const golden::Prompt& prompt, const Evaluation& ours) {
   ASSERT_EQ(ours.logits.size(), prompt.Tokens().size());
+  float largest = 0;
   for (size_t i = 0; i < prompt.rows.size(); ++i) {
     const std::vector<float>& row = ours.logits[prompt.rows[i]];
     ASSERT_EQ(row.size(), prompt.logits[i].size());
@@ -66,7 +67,10 @@ void CompareLogits(const golden::Prompt& prompt, const Evaluation& ours) {
       worst = std::max(worst, std::fabs(row[j] - prompt.logits[i][j]));
     }
     EXPECT_LE(worst, golden::Tolerance("logits_f32")) << "row " << prompt.rows[i];
+    largest = std::max(largest, worst);
   }
+  testing::Test::RecordProperty("largest_" + std::to_string(prompt.prompt.size()),
+                                std::to_string(largest * 1e6f) + "e-6");
 }
 
 void CompareGreedy(const golden::Prompt& prompt, const Evaluation& ours) {
