@@ -119,10 +119,24 @@ stage_headers() {
   count $ran 0 0
 }
 
+# The library against the committed baseline; and the gate itself, on a baseline whose rsn_event lacks
+# one member in the middle, which it must refuse.
 stage_abi() {
   need_library
-  [[ -f packaging/abi/libraison.abi ]] || skip "no ABI baseline yet (packaging/abi/check_abi.sh --write)"
+  local baseline=packaging/abi/libraison.abi
+  [[ -f $baseline ]] || skip "no ABI baseline yet (packaging/abi/check_abi.sh --write)"
   packaging/abi/check_abi.sh "$(library)"
+  python3 - $baseline "$LOGS/mid.abi" <<'PY'
+import re, sys
+text = open(sys.argv[1]).read()
+event = re.search(r"<class-decl name='rsn_event' .*?</class-decl>", text, re.S).group(0)
+members = re.findall(r"\s*<data-member.*?</data-member>", event, re.S)
+open(sys.argv[2], "w").write(text.replace(event, event.replace(members[3], "")))
+PY
+  if packaging/abi/check_abi.sh --against "$LOGS/mid.abi" "$(library)"; then
+    fail "the gate accepts a member put into the middle of rsn_event"
+  fi
+  count 2 0 0
 }
 
 stage_notices() {
