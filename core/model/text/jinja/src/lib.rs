@@ -3,6 +3,7 @@
 
 mod clock;
 mod json;
+mod limits;
 mod python;
 mod template;
 

@@ -34,6 +34,39 @@ fn is_space(c: char) -> bool {
     c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
 }
 
+pub fn is_container(value: &Value) -> bool {
+    matches!(
+        value.kind(),
+        ValueKind::Seq | ValueKind::Map | ValueKind::Iterable
+    )
+}
+
+/// Pays for everything that a walk through `value` meets: a list that holds another many times over is
+/// small in memory and endless in print.
+pub fn charge_walk(state: &State, value: &Value, depth: usize) -> Result<(), Error> {
+    state.consume_fuel(1)?;
+    if depth > 300 {
+        return Err(Error::new(
+            ErrorKind::InvalidOperation,
+            "a value is nested too deep",
+        ));
+    }
+    match value.kind() {
+        ValueKind::Seq => {
+            for item in value.try_iter()? {
+                charge_walk(state, &item, depth + 1)?;
+            }
+        }
+        ValueKind::Map => {
+            for key in value.try_iter()? {
+                charge_walk(state, &value.get_item(&key)?, depth + 1)?;
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
 /// Methods that a value of ours does not have: Python's, as far as templates use them.
 pub fn unknown_method(
     state: &mut State,
@@ -41,9 +74,13 @@ pub fn unknown_method(
     method: &str,
     args: &[Value],
 ) -> Result<Value, Error> {
+    for argument in args.iter().filter(|argument| is_container(argument)) {
+        charge_walk(state, argument, 0)?;
+    }
     if value.kind() == ValueKind::String {
         let text = value.as_str().unwrap_or("");
         match (method, args.len()) {
+            ("format", _) => check_format(state, text, args)?,
             ("strip", 0) => return Ok(Value::from(text.trim_matches(is_space))),
             ("lstrip", 0) => return Ok(Value::from(text.trim_start_matches(is_space))),
             ("rstrip", 0) => return Ok(Value::from(text.trim_end_matches(is_space))),
@@ -70,6 +107,53 @@ pub fn unknown_method(
         }
     }
     minijinja_contrib::pycompat::unknown_method_callback(state, value, method, args)
+}
+
+/// `str.format` can write far more than it was given, through widths and repeated fields: both are
+/// bounded and paid for before it runs.
+fn check_format(state: &State, format: &str, args: &[Value]) -> Result<(), Error> {
+    const MAX_WIDTH: usize = 4; // digits
+    let refuse = |what: &str| Err(Error::new(ErrorKind::InvalidOperation, format!("format: {what}")));
+    let (mut fields, mut depth, mut digits) = (0u64, 0, 0);
+    for c in format.chars() {
+        match c {
+            '{' => {
+                fields += 1;
+                depth += 1;
+            }
+            '}' => depth = 0,
+            _ => {}
+        }
+        digits = if c.is_ascii_digit() { digits + 1 } else { 0 };
+        if depth > 0 && digits > MAX_WIDTH {
+            return refuse("a number in a field is too large");
+        }
+        if depth > 2 {
+            return refuse("fields inside fields are not supported");
+        }
+    }
+    if format.contains(":{") || format.contains(".{") {
+        return refuse("fields inside fields are not supported");
+    }
+    let mut longest = 10_000u64; // the widest number
+    let mut values: Vec<Value> = Vec::new();
+    for value in args {
+        match Kwargs::try_from(value.clone()) {
+            Ok(named) if value.kind() == ValueKind::Map => {
+                for name in named.args() {
+                    values.push(named.peek(name)?);
+                }
+            }
+            _ => values.push(value.clone()),
+        }
+    }
+    for value in &values {
+        if is_container(value) {
+            return refuse("lists and mappings are not supported");
+        }
+        longest = longest.max(value.as_str().map_or(0, str::len) as u64);
+    }
+    state.consume_fuel(fields.saturating_mul(longest) / 64)
 }
 
 fn split(text: &str, from_right: bool, args: &[Value]) -> Result<Value, Error> {

@@ -5,9 +5,11 @@ use std::io;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, Value, ValueKind};
-use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, UndefinedBehavior};
+use minijinja::{
+    escape_formatter, AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior,
+};
 
-use crate::{clock::Clock, json, python};
+use crate::{clock::Clock, json, limits, python};
 
 pub enum Failure {
     Invalid(String),
@@ -51,7 +53,9 @@ impl Template {
             ))
         });
         environment.add_filter("tojson", tojson);
+        environment.set_formatter(print);
         let source = source.replace("\r\n", "\n").replace('\r', "\n");
+        limits::check(&source).map_err(Failure::Invalid)?;
         let source = without_generation_tags(&source);
         on_own_stack(|| {
             environment
@@ -194,6 +198,14 @@ fn without_generation_tags(source: &str) -> String {
     }
     out.push_str(rest);
     out
+}
+
+/// Prints a value; what lists and mappings hold is paid for first.
+fn print(out: &mut Output, state: &mut State, value: &Value) -> Result<(), Error> {
+    if python::is_container(value) {
+        python::charge_walk(state, value, 0)?;
+    }
+    escape_formatter(out, state, value)
 }
 
 /// `json.dumps` of Python, with the arguments that Hugging Face's filter takes.
