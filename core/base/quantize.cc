@@ -13,12 +13,15 @@ namespace {
 // Below this a block is all zeros: dividing by it would overflow.
 constexpr float kTiny = 1e-15f;
 
-// Nearest integer in [low, high], ties to even; a NaN gives low. Adding 1.5 * 2^23 leaves no bits
-// behind the point, which is quicker than a call of the library and may be vectorised.
+// Adding and subtracting 1.5 * 2^23 leaves no bits behind the point: nearest, ties to even, quicker
+// than a call of the library, and may be vectorised.
+constexpr float kRound = 12582912.0f;
+
+// Nearest integer in [low, high]; a NaN gives low.
 int Nearest(float x, int low, int high) {
   x = x > static_cast<float>(low) ? x : static_cast<float>(low);
   x = x < static_cast<float>(high) ? x : static_cast<float>(high);
-  return static_cast<int>((x + 12582912.0f) - 12582912.0f);
+  return static_cast<int>((x + kRound) - kRound);
 }
 // Nearest integer in [-127, 127], ties away from zero; a NaN gives 0.
 int NearestAway(float x) {
@@ -106,6 +109,13 @@ void Block(const float* x, BlockQ5_1& b) {
   PackNibbles(codes, b.qs);
 }
 
+// Sums run in eight lanes, so that the compiler may keep them in vectors without changing an order.
+constexpr int kLanes = 8;
+struct Lanes {
+  float v[kLanes] = {};
+  float Sum() const { return ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7])); }
+};
+
 // x ~ scale * code - min with codes 0..levels and min >= 0, weighted least squares over a sweep of
 // starting scales.
 struct Fit {
@@ -117,56 +127,79 @@ struct Sweep {
   int steps;
 };
 
-Fit AsymmetricSearch(const float* x, const float* w, const Sweep& sweep) {
-  float low = std::min(x[0], 0.0f), high = x[0], sum_w = 0, sum_wx = 0;
-  for (int i = 0; i < 32; ++i) {
-    low = std::min(low, x[i]);
-    high = std::max(high, x[i]);
-    sum_w += w[i];
-    sum_wx += w[i] * x[i];
-  }
-  if (!(high > low)) return {0, -low};
-  const auto error_of = [&](float scale, float min, const int* codes) {
-    float error = 0;
+class AsymmetricSearch {
+ public:
+  AsymmetricSearch(const float* x, const float* w, const Sweep& sweep)
+      : x_(x), w_(w), sweep_(sweep), levels_(static_cast<float>(sweep.levels)) {}
+
+  Fit Run() {
+    low_ = std::min(*std::min_element(x_, x_ + 32), 0.0f);
+    const float high = *std::max_element(x_, x_ + 32);
+    if (!(high > low_)) return {0, -low_};
+    Lanes sum_w, sum_wx;
     for (int i = 0; i < 32; ++i) {
-      const float d = scale * static_cast<float>(codes[i]) + min - x[i];
-      error += w[i] * d * d;
+      sum_w.v[i % kLanes] += w_[i];
+      sum_wx.v[i % kLanes] += w_[i] * x_[i];
     }
-    return error;
-  };
-  const float levels = static_cast<float>(sweep.levels);
-  int codes[32];
-  const auto assign = [&](float inverse) {
-    for (int i = 0; i < 32; ++i) codes[i] = Nearest(inverse * (x[i] - low), 0, sweep.levels);
-  };
-  assign(levels / (high - low));
-  float scale = (high - low) / levels, min = low, best = error_of(scale, min, codes);
-  for (int step = 0; step <= sweep.steps; ++step) {
-    assign((sweep.start + sweep.step * static_cast<float>(step) + levels) / (high - low));
-    float sum_l = 0, sum_l2 = 0, sum_xl = 0;
+    const float range = high - low_, w = sum_w.Sum(), wx = sum_wx.Sum();
+    Assign(levels_ / range);
+    float scale = range / levels_, min = low_, best = Error(scale, min);
+    for (int step = 0; step <= sweep_.steps; ++step) {
+      Assign((sweep_.start + sweep_.step * static_cast<float>(step) + levels_) / range);
+      Lanes sum_l, sum_l2, sum_xl;
+      for (int i = 0; i < 32; i += kLanes) {
+        for (int lane = 0; lane < kLanes; ++lane) {
+          const float l = codes_[i + lane], wl = w_[i + lane] * l;
+          sum_l.v[lane] += wl;
+          sum_l2.v[lane] += wl * l;
+          sum_xl.v[lane] += wl * x_[i + lane];
+        }
+      }
+      const float l = sum_l.Sum(), l2 = sum_l2.Sum(), xl = sum_xl.Sum();
+      const float determinant = w * l2 - l * l;
+      if (!(determinant > 0)) continue;
+      float s = (w * xl - wx * l) / determinant, m = (l2 * wx - l * xl) / determinant;
+      if (m > 0) {
+        m = 0;
+        s = xl / l2;
+      }
+      const float error = Error(s, m);
+      if (error < best) {
+        best = error;
+        scale = s;
+        min = m;
+      }
+    }
+    return {scale, -min};
+  }
+
+ private:
+  void Assign(float inverse) {
     for (int i = 0; i < 32; ++i) {
-      const float l = static_cast<float>(codes[i]);
-      sum_l += w[i] * l;
-      sum_l2 += w[i] * l * l;
-      sum_xl += w[i] * l * x[i];
-    }
-    const float determinant = sum_w * sum_l2 - sum_l * sum_l;
-    if (!(determinant > 0)) continue;
-    float s = (sum_w * sum_xl - sum_wx * sum_l) / determinant;
-    float m = (sum_l2 * sum_wx - sum_l * sum_xl) / determinant;
-    if (m > 0) {
-      m = 0;
-      s = sum_xl / sum_l2;
-    }
-    const float error = error_of(s, m, codes);
-    if (error < best) {
-      best = error;
-      scale = s;
-      min = m;
+      float code = inverse * (x_[i] - low_);
+      code = code > 0 ? code : 0;
+      code = code < levels_ ? code : levels_;
+      codes_[i] = (code + kRound) - kRound;
     }
   }
-  return {scale, -min};
-}
+  float Error(float scale, float min) const {
+    Lanes sum;
+    for (int i = 0; i < 32; i += kLanes) {
+      for (int lane = 0; lane < kLanes; ++lane) {
+        const float d = scale * codes_[i + lane] + min - x_[i + lane];
+        sum.v[lane] += w_[i + lane] * d * d;
+      }
+    }
+    return sum.Sum();
+  }
+
+  const float* x_;  // (32)
+  const float* w_;  // (32)
+  const Sweep& sweep_;
+  const float levels_;
+  float low_ = 0;
+  float codes_[32];
+};
 
 struct SuperScales {
   uint16_t d, dmin;
@@ -183,7 +216,7 @@ SuperScales SuperBlock(const float* x, const Sweep& sweep, uint8_t codes[256]) {
     for (int i = 0; i < 32; ++i) sum += part[i] * part[i];
     const float mean = std::sqrt(sum / 32);
     for (int i = 0; i < 32; ++i) w[i] = mean + std::fabs(part[i]);
-    fits[k] = AsymmetricSearch(part, w, sweep);
+    fits[k] = AsymmetricSearch(part, w, sweep).Run();
     max_scale = std::max(max_scale, fits[k].scale);
     max_min = std::max(max_min, fits[k].min);
   }
@@ -237,8 +270,10 @@ void Block(const float* x, BlockQ5_K& b) {
   }
 }
 
-// The best signed scale for codes -32..31, weights x^2, over a sweep around -32 / largest.
-float SymmetricSearch(const float* x, int n) {
+// The best signed scale of 16 weights for codes -32..31, each weighing x^2, over a sweep around
+// -32 / largest.
+float SymmetricSearch(const float* x) {
+  constexpr int n = 16;
   const float largest = LargestMagnitude(x, n);
   if (std::fabs(largest) < kTiny) return 0;
   float best_scale = 0, best_gain = -1;
@@ -246,12 +281,19 @@ float SymmetricSearch(const float* x, int n) {
     // The plain scale is tried first, so that it wins ties.
     const int offset = k == 0 ? 0 : k <= 9 ? k - 10 : k - 9;
     const float inverse = -(32 + 0.1f * static_cast<float>(offset)) / largest;
-    float sum_xl = 0, sum_l2 = 0;
-    for (int i = 0; i < n; ++i) {
-      const float l = static_cast<float>(Nearest(inverse * x[i], -32, 31));
-      sum_xl += x[i] * x[i] * x[i] * l;
-      sum_l2 += x[i] * x[i] * l * l;
+    Lanes lanes_xl, lanes_l2;
+    for (int i = 0; i < n; i += kLanes) {
+      for (int lane = 0; lane < kLanes; ++lane) {
+        const float v = x[i + lane];
+        float l = inverse * v;
+        l = l > -32 ? l : -32;
+        l = l < 31 ? l : 31;
+        l = (l + kRound) - kRound;
+        lanes_xl.v[lane] += v * v * v * l;
+        lanes_l2.v[lane] += v * v * l * l;
+      }
     }
+    const float sum_xl = lanes_xl.Sum(), sum_l2 = lanes_l2.Sum();
     if (sum_l2 > 0 && sum_xl * sum_xl > best_gain * sum_l2) {
       best_scale = sum_xl / sum_l2;
       best_gain = sum_xl * best_scale;
@@ -262,7 +304,7 @@ float SymmetricSearch(const float* x, int n) {
 
 void Block(const float* x, BlockQ6_K& b) {
   float scales[16];
-  for (int k = 0; k < 16; ++k) scales[k] = SymmetricSearch(x + 16 * k, 16);
+  for (int k = 0; k < 16; ++k) scales[k] = SymmetricSearch(x + 16 * k);
   const float largest = LargestMagnitude(scales, 16);
   std::memset(&b, 0, sizeof b);
   if (std::fabs(largest) < kTiny) return;

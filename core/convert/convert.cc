@@ -197,6 +197,7 @@ absl::Status ConvertToGguf(const Checkpoint& in, const ConvertOptions& options) 
   const std::vector<OutTensor> plan = PlanTensors(config, in, options);
   for (const OutTensor& tensor : plan) header.AddTensor(tensor.name, tensor.dtype, tensor.shape);
 
+  ThreadPool pool(options.threads);
   RSN_ASSIGN_OR_RETURN(AtomicFile file, AtomicFile::Create(options.out_path));
   const std::string head = header.Header();
   const uint64_t total = head.size() + header.data_bytes();
@@ -210,7 +211,7 @@ absl::Status ConvertToGguf(const Checkpoint& in, const ConvertOptions& options) 
   };
   for (size_t i = 0; i < plan.size(); ++i) {
     const OutTensor& tensor = plan[i];
-    RSN_RETURN_IF_ERROR(ProduceTensor(config, tensor, write));
+    RSN_RETURN_IF_ERROR(ProduceTensor(config, tensor, pool, write));
     constexpr char kZeros[GgufWriter::kAlignment] = {};
     const uint64_t pad = GgufWriter::Padded(file.written()) - file.written();
     RSN_RETURN_IF_ERROR(file.Write(kZeros, pad));

@@ -19,6 +19,7 @@ struct ConvertOptions {
   DType type = DType::kQ8_0;  // of the large matrices; kQ4_K and kQ5_K mean the "M" presets
   std::string name;           // general.name; empty: the folder's name
   bool keep_mtp = true;       // multi-token prediction blocks; llama.cpp ignores them
+  uint32_t threads = 0;       // 0: as many as the process may use
   LoadProgress progress;      // bytes written and in total; false cancels
 };
 

@@ -163,7 +163,7 @@ std::vector<OutTensor> PlanTensors(const Config& c, const Checkpoint& in,
   return plan;
 }
 
-absl::Status ProduceTensor(const Config& config, const OutTensor& tensor,
+absl::Status ProduceTensor(const Config& config, const OutTensor& tensor, ThreadPool& pool,
                            const std::function<absl::Status(const std::byte*, size_t)>& write) {
   const size_t n = static_cast<size_t>(tensor.shape.back());
   int64_t rows = 1;
@@ -171,24 +171,27 @@ absl::Status ProduceTensor(const Config& config, const OutTensor& tensor,
   const size_t bytes = RowBytes(tensor.dtype, n);
   const int64_t at_once = static_cast<int64_t>(std::max<size_t>(1, kPiece / bytes));
   const RowMaker maker(config, tensor);
-  std::vector<float> row(n);
+  std::vector<float> work(n * pool.size());  // (threads, n)
   std::vector<std::byte> out;
   // A 1-D bias of q or k is permuted by elements: its rows are single weights.
   const bool bias = tensor.shape.size() == 1 && tensor.rows == OutTensor::Rows::kPermuted;
   if (bias) {
-    std::vector<float> whole(n);
-    SourceRow(*tensor.source, 0, whole.data());
+    std::vector<float> row(n);
+    SourceRow(*tensor.source, 0, work.data());
     const size_t d = config.head_dim;
-    for (size_t i = 0; i < n; ++i) row[i] = whole[i - i % d + i % d % 2 * (d / 2) + i % d / 2];
+    for (size_t i = 0; i < n; ++i) row[i] = work[i - i % d + i % d % 2 * (d / 2) + i % d / 2];
     return write(reinterpret_cast<const std::byte*>(row.data()), n * sizeof(float));
   }
   for (int64_t from = 0; from < rows; from += at_once) {
     const int64_t to = std::min(rows, from + at_once);
     out.resize(static_cast<size_t>(to - from) * bytes);
-    for (int64_t r = from; r < to; ++r) {
-      maker.Make(r, row.data());
-      QuantizeRow(tensor.dtype, row.data(), n, out.data() + static_cast<size_t>(r - from) * bytes);
-    }
+    const bool done =
+        pool.ParallelFor(static_cast<uint32_t>(to - from), [&](uint32_t i, uint32_t worker) {
+          float* row = work.data() + worker * n;
+          maker.Make(from + i, row);
+          QuantizeRow(tensor.dtype, row, n, out.data() + i * bytes);
+        });
+    if (!done) return absl::ResourceExhaustedError("no memory while converting " + tensor.name);
     RSN_RETURN_IF_ERROR(write(out.data(), out.size()));
   }
   return absl::OkStatus();

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/base/status.h"
+#include "core/base/thread_pool.h"
 #include "core/convert/convert.h"
 #include "core/file/checkpoint.h"
 #include "core/model/config.h"
@@ -31,8 +32,9 @@ struct OutTensor {
 std::vector<OutTensor> PlanTensors(const Config& config, const Checkpoint& in,
                                    const ConvertOptions& options);
 
-// All bytes of `tensor`, in pieces of bounded size, given to `write` in order.
-absl::Status ProduceTensor(const Config& config, const OutTensor& tensor,
+// All bytes of `tensor`, in pieces of bounded size, given to `write` in order. The rows of a piece
+// are made by all threads of the pool.
+absl::Status ProduceTensor(const Config& config, const OutTensor& tensor, ThreadPool& pool,
                            const std::function<absl::Status(const std::byte*, size_t)>& write);
 
 }  // namespace raison
