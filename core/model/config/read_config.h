@@ -13,7 +13,7 @@ inline constexpr int64_t kMaxWidth = int64_t{1} << 20;
 inline constexpr int64_t kMaxBlocks = 1024;
 inline constexpr int64_t kMaxHeads = 4096;
 inline constexpr int64_t kMaxExperts = 4096;
-inline constexpr int64_t kMaxContext = int64_t{1} << 30;
+inline constexpr int64_t kMaxContext = int64_t{1} << 24;  // step buffers are sized by it
 
 absl::StatusOr<Config> ReadHuggingFaceConfig(const Checkpoint& checkpoint);
 absl::StatusOr<Config> ReadGgufConfig(const Checkpoint& checkpoint);
