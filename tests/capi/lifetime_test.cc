@@ -122,9 +122,10 @@ TEST(Lifetime, ManySessionsLeaveNothingBehind) {
   for (int i = 0; i < 300; ++i) {
     if (i == 100) before = ResidentKib();
     Session session(BuiltIn());
-    session.Ask("Hi", Greedy(1));
+    session.Ask("Hi", Greedy(8));
     Event event;
-    session.Next(event);
+    do session.Next(event);
+    while (event.kind != RSN_EVENT_TOKEN);
     Session fork = session.Fork();
   }
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)

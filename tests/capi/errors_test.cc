@@ -1,0 +1,234 @@
+// What can go wrong while a request is made or runs, and that everything goes on afterwards; and the
+// options that change what events look like.
+#include <algorithm>
+
+#include "fixture.h"
+
+namespace raison::test {
+namespace {
+
+TEST(Errors, AConversationThatTheTemplateRefuses) {
+  ModelOptions options;
+  options.chat_template = "{{ raise_exception('no thanks') }}";
+  Model model("", options);
+  Session session(model);
+  EXPECT_EQ(StatusOf([&] { session.Ask(kQuestion); }), RSN_ERR_TEMPLATE);
+  EXPECT_NE(std::string(rsn_last_error()).find("no thanks"), std::string::npos);
+  // The model itself is fine.
+  session.PromptText("3 + 4 =", RSN_TOKENIZE_BOS, Greedy(4));
+  session.Run();
+}
+
+TEST(Errors, ATemplateThatIsNoTemplate) {
+  ModelOptions options;
+  options.chat_template = "{% if %}";
+  int32_t status = RSN_OK;
+  try {
+    Model model("", options);
+    Session session(model);
+    session.Ask(kQuestion);
+  } catch (const Error& error) {
+    status = error.status();
+  }
+  EXPECT_EQ(status, RSN_ERR_TEMPLATE);
+}
+
+TEST(Errors, APromptThatDoesNotFitLeavesTheSessionAsItWas) {
+  SessionOptions small;
+  small.context_length = 64;
+  Session session(BuiltIn(), small);
+  session.Ask("3 + 4?", Greedy(4));
+  Listen(session);
+  const int64_t position = session.Position();
+  std::string much;
+  for (int i = 0; i < 200; ++i) much += "12 ";
+  EXPECT_EQ(StatusOf([&] { session.Ask(much); }), RSN_ERR_CONTEXT);
+  EXPECT_EQ(session.Position(), position);
+}
+
+TEST(Errors, TheContextsEndIsAReason) {
+  SessionOptions small;
+  small.context_length = 48;
+  Session session(BuiltIn(), small);
+  GenerateOptions options;
+  options.temperature = 0;
+  options.think_minimum = 1000;
+  options.answer_reserve = 0;
+  session.Ask(kQuestion, options);
+  const Told told = Listen(session);
+  EXPECT_EQ(told.done.reason, RSN_DONE_CONTEXT_FULL);
+  EXPECT_LE(session.Position(), 48);
+}
+
+TEST(Errors, ASessionThatGetsNoPageFailsAndGoesOnLater) {
+  constexpr uint64_t kPage = 64;  // tokens
+  ModelOptions options;
+  options.kv_bytes = 3 * kPage * BuiltIn().Info().kv_bytes_per_token;
+  Model model("", options);
+  GenerateOptions generate = Greedy(150);
+  generate.think_minimum = 150;
+  generate.answer_reserve = 0;
+  Session session(model);
+  auto other = std::make_unique<Session>(model);
+  other->Ask(kQuestion, Greedy(12));
+  other->Run();
+  ASSERT_GT(model.Info().kv_bytes_used, 0u);
+  session.Ask(kQuestion, generate);
+  Event event;
+  const int32_t status = StatusOf([&] {
+    do session.Next(event);
+    while (event.kind != RSN_EVENT_DONE);
+  });
+  ASSERT_EQ(status, RSN_ERR_KV);
+  EXPECT_EQ(event.kind, RSN_EVENT_DONE);
+  EXPECT_EQ(event.reason, RSN_DONE_FAILED);
+  EXPECT_EQ(event.status, RSN_ERR_KV);
+  EXPECT_FALSE(event.text.empty());
+  const int64_t position = session.Position();
+  EXPECT_GT(position, 64);
+  // The same failure does not throw where many are stepped.
+  session.Rewind(position);
+  Sessions many;
+  many.Add(session);
+  do EXPECT_EQ(many.Next(event), 0);
+  while (event.kind != RSN_EVENT_DONE);
+  EXPECT_EQ(event.status, RSN_ERR_KV);
+  // Room, and on it goes.
+  other.reset();
+  session.Rewind(position);
+  const Told rest = Listen(session);
+  EXPECT_NE(rest.done.reason, RSN_DONE_FAILED);
+  EXPECT_GE(session.Usage().thinking_tokens, 140);
+}
+
+TEST(Errors, SessionsOfTwoModelsCannotStepTogether) {
+  Model model;
+  Session one(BuiltIn()), two(model);
+  one.Ask(kQuestion, Greedy(4));
+  two.Ask(kQuestion, Greedy(4));
+  Sessions many;
+  many.Add(one);
+  many.Add(two);
+  Event event;
+  EXPECT_EQ(StatusOf([&] { many.Next(event); }), RSN_ERR_ARGUMENT);
+  EXPECT_FALSE(one.Run().empty() && two.Run().empty() && one.Position() == 0);
+}
+
+TEST(Errors, AnUnknownArchitectureIsNamed) {
+  const std::string path = testing::TempDir() + "/raison_capi_bad.gguf";
+  FILE* file = fopen(path.c_str(), "wb");
+  ASSERT_NE(file, nullptr);
+  // GGUF v3 without tensors and one key: general.architecture = "abacus".
+  const std::string key = "general.architecture", value = "abacus";
+  std::string bytes("GGUF\x03\0\0\0", 8);
+  const auto number = [&bytes](uint64_t v, int size) {
+    for (int i = 0; i < size; ++i) bytes.push_back(static_cast<char>(v >> (8 * i)));
+  };
+  number(0, 8);
+  number(1, 8);
+  number(key.size(), 8);
+  bytes += key;
+  number(8, 4);  // a string
+  number(value.size(), 8);
+  bytes += value;
+  bytes.append(64, '\0');
+  fwrite(bytes.data(), 1, bytes.size(), file);
+  fclose(file);
+  EXPECT_EQ(StatusOf([&] { Model model{path}; }), RSN_ERR_UNSUPPORTED);
+  EXPECT_NE(std::string(rsn_last_error()).find("abacus"), std::string::npos) << rsn_last_error();
+  remove(path.c_str());
+}
+
+TEST(Options, ReleaseByStepWithholdsTheTokensText) {
+  Session session(BuiltIn());
+  GenerateOptions options = Greedy(400);
+  options.release = RSN_RELEASE_STEP;
+  session.Ask(kQuestion, options);
+  std::string steps;
+  const Told told = Listen(session);
+  for (const Event& event : told.events) {
+    if (event.kind == RSN_EVENT_STEP_END) steps += event.text;
+  }
+  EXPECT_EQ(told.thinking, "");
+  EXPECT_FALSE(steps.empty());
+  EXPECT_EQ(steps, session.Text(RSN_CHANNEL_THINKING));
+  EXPECT_EQ(told.answer, session.Text(RSN_CHANNEL_ANSWER));
+}
+
+TEST(Options, AStopStringEndsTheAnswerBeforeIt) {
+  Session session(BuiltIn());
+  GenerateOptions options = Greedy(400);
+  session.Ask(kQuestion, options);
+  session.Run();
+  const std::string whole = session.Text(RSN_CHANNEL_ANSWER);
+  ASSERT_NE(whole.find("answer"), std::string::npos) << whole;
+  options.stop = {"answer"};
+  session.Ask(kQuestion, options);
+  const Told told = Listen(session);
+  EXPECT_EQ(told.done.reason, RSN_DONE_STOP_STRING);
+  EXPECT_EQ(session.Text(RSN_CHANNEL_ANSWER), whole.substr(0, whole.find("answer")));
+  EXPECT_EQ(told.answer, session.Text(RSN_CHANNEL_ANSWER));
+}
+
+TEST(Options, ZeroWaitNeverBlocksAndShowsProgress) {
+  Session session(BuiltIn());
+  GenerateOptions options = Greedy(4);
+  options.wait_ms = 0;
+  session.Ask(kQuestion, options);
+  Event event;
+  int progress = 0;
+  do {
+    session.Next(event);
+    if (event.kind != RSN_EVENT_PROGRESS) continue;
+    ++progress;
+    EXPECT_LE(event.done, event.total);
+    EXPECT_EQ(event.total, session.Usage().prompt_tokens);
+  } while (event.kind != RSN_EVENT_DONE);
+  EXPECT_GT(progress, 0);
+}
+
+TEST(Options, ContinueLastGoesOnFromTheAssistantsWords) {
+  Session session(BuiltIn());
+  Messages messages;
+  messages.Add(RSN_ROLE_USER, kQuestion);
+  messages.Add(RSN_ROLE_ASSISTANT, "The answer is");
+  GenerateOptions options = Greedy(8);
+  options.continue_last = true;
+  const std::string rendered = BuiltIn().Render(messages, options);
+  EXPECT_EQ(rendered.substr(rendered.size() - 13), "The answer is");
+  session.Prompt(messages, options);
+  const Told told = Listen(session);
+  EXPECT_EQ(told.thinking, "");
+  EXPECT_FALSE(told.answer.empty());
+  messages.Add(RSN_ROLE_USER, "?");
+  EXPECT_NE(StatusOf([&] { session.Prompt(messages, options); }), RSN_OK);
+}
+
+TEST(Options, SeedBranchAndPositionDecideADraw) {
+  GenerateOptions options;
+  options.temperature = 4;
+  options.top_p = 1;
+  options.max_tokens = 16;
+  std::vector<std::vector<int32_t>> seen;
+  for (uint64_t seed : {1, 2, 1}) {
+    options.seed = seed;
+    Session session(BuiltIn());
+    session.Ask(kQuestion, options);
+    seen.push_back(Listen(session).tokens);
+  }
+  EXPECT_NE(seen[0], seen[1]);
+  EXPECT_EQ(seen[0], seen[2]);
+}
+
+TEST(Options, EveryThinkingModeHolds) {
+  for (int32_t mode : {RSN_THINKING_AUTO, RSN_THINKING_ON, RSN_THINKING_OFF}) {
+    Session session(BuiltIn());
+    GenerateOptions options = Greedy(8);
+    options.thinking = mode;
+    session.Ask(kQuestion, options);
+    EXPECT_EQ(Listen(session).thinking.empty(), mode == RSN_THINKING_OFF) << mode;
+  }
+}
+
+}  // namespace
+}  // namespace raison::test
