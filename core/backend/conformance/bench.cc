@@ -149,7 +149,15 @@ absl::Status Bench::Place(const Problem& problem, Placed& placed) {
         [&](const auto& args) -> absl::Status {
           using E = Entry<std::decay_t<decltype(args)>>;
           if (table_.*E::kField == nullptr) return absl::UnimplementedError(E::kName);
-          if (table_.supports(device_, E::kNumber, &args) == 0) {
+          const bool supported = table_.supports(device_, E::kNumber, &args) != 0;
+          // A plan asks before there are buffers: the answer must be the same.
+          auto planned = args;
+          reference::Operands(planned, [](rsn_tensor& t) { t.buffer = nullptr; });
+          if ((table_.supports(device_, E::kNumber, &planned) != 0) != supported) {
+            return absl::InternalError(
+                absl::StrCat("supports answers otherwise without buffers: ", E::kName));
+          }
+          if (!supported) {
             return absl::UnimplementedError(absl::StrCat("supports refuses this ", E::kName));
           }
           return absl::OkStatus();

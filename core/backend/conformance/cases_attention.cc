@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/backend/conformance/cases.h"
 #include "core/backend/conformance/data.h"
+#include "core/backend/conformance/oracle.h"
 
 namespace raison::conformance {
 namespace {
@@ -175,12 +176,13 @@ Problem MakeLatent(const Latent& s, uint64_t seed, int64_t row) {
   rsn_mla_attention a{};
   a.scale = 0.05f;
   a.form = s.form;
-  rsn_tensor q =
-      p.F32(random.Normals(rows * s.heads * (s.nope + s.rope)), {rows, s.heads, s.nope + s.rope});
+  const std::vector<float> queries = random.Normals(rows * s.heads * (s.nope + s.rope));
+  rsn_tensor q = p.F32(queries, {rows, s.heads, s.nope + s.rope});
   a.w_k = weight(s.latent, s.nope);
   a.w_v = weight(s.value, s.latent);
-  a.cache = p.Bytes(Encode(s.cache, pages.Cache(1, s.latent + s.rope, 0.5f, random)), s.cache,
-                    {pages.count, 1, s.page_tokens, s.latent + s.rope});
+  const std::vector<std::byte> cache =
+      Encode(s.cache, pages.Cache(1, s.latent + s.rope, 0.5f, random));
+  a.cache = p.Bytes(cache, s.cache, {pages.count, 1, s.page_tokens, s.latent + s.rope});
   if (row >= 0) {
     q.offset += static_cast<uint64_t>(row * q.stride[0]);
     q.shape[0] = 1;
@@ -194,10 +196,46 @@ Problem MakeLatent(const Latent& s, uint64_t seed, int64_t row) {
   a.q_rope.offset += static_cast<uint64_t>(s.nope) * 4;
   a.out = p.Out(RSN_DTYPE_F32, {q.shape[0], s.heads, s.value}, 3);
   p.Add(a);
-  p.Expect({.what = "out",
-            .view = a.out,
-            .rule = Rule::kRow,
-            .tolerance = BlockOf(s.weight) > 1 ? "mla/integer" : "mla/float"});
+  if (BlockOf(s.weight) == 1) {
+    p.Expect({.what = "out", .view = a.out, .rule = Rule::kRow, .tolerance = "mla/float"});
+    return p;
+  }
+  const std::vector<std::byte> k_bytes = p.blobs[BlobOf(a.w_k.buffer)].bytes;
+  const std::vector<std::byte> v_bytes = p.blobs[BlobOf(a.w_v.buffer)].bytes;
+  p.Expect(
+      {.what = "out",
+       .view = a.out,
+       .rule = Rule::kGiven,
+       .tolerance = "mla/integer",
+       .definitions = [=] {
+         const int64_t key_width = s.latent + s.rope;
+         const std::vector<float> keys =
+             Dequantize(s.cache, cache, pages.count * s.page_tokens * key_width);
+         const std::vector<float> w_k = Dequantize(s.weight, k_bytes, s.heads * s.latent * s.nope);
+         const std::vector<float> w_v = Dequantize(s.weight, v_bytes, s.heads * s.value * s.latent);
+         LatentHeads l{.rows = rows,
+                       .heads = s.heads,
+                       .nope = s.nope,
+                       .rope = s.rope,
+                       .latent = s.latent,
+                       .value = s.value,
+                       .scale = 0.05f,
+                       .q = queries.data(),
+                       .w_k = w_k.data(),
+                       .w_v = w_v.data(),
+                       .keys = {}};
+         for (int64_t r = 0; r < rows; ++r) {
+           const Pages one = pages.Alone(r);
+           std::vector<const float*> seen;
+           for (int64_t t = 0; t < one.length[0]; ++t) {
+             const int64_t page = one.pages[static_cast<size_t>(one.begin[0] + t / s.page_tokens)];
+             seen.push_back(&keys[static_cast<size_t>((page * s.page_tokens + t % s.page_tokens) *
+                                                      key_width)]);
+           }
+           l.keys.push_back(std::move(seen));
+         }
+         return LatentDefinitions(l);
+       }});
   return p;
 }
 

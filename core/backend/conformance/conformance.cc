@@ -158,7 +158,8 @@ class Suite {
       const double want = d.want[i], magnitude = d.magnitude[i];
       // A product beyond f32 may become an infinity or a NaN.
       const bool want_finite = std::isfinite(want) && std::fabs(want) <= 3.4e38;
-      double error = std::fabs(value - want) / std::max(magnitude, kFloor);
+      const double slack = d.slack.empty() ? 0 : d.slack[i];
+      double error = std::max(std::fabs(value - want) - slack, 0.0) / std::max(magnitude, kFloor);
       if (!want_finite || !std::isfinite(value)) {
         error = want_finite != std::isfinite(value) ? INFINITY : 0;
       }

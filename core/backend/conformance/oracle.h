@@ -16,7 +16,14 @@ std::vector<float> Dequantize(uint32_t dtype, const std::vector<std::byte>& byte
 
 // x as it is after quantisation in blocks: d = amax / 127, q = round to nearest even of x * (127 /
 // amax), both in f32. A block below 1e-35 is zero; a block with a NaN or an infinity is NaN.
-void QuantizeActivations(const float* x, int64_t n, int64_t block, double* out);
+// `undecided`, if given: the step d where x lies within kUndecided of a step of two values' border,
+// else 0.
+void QuantizeActivations(const float* x, int64_t n, int64_t block, double* out,
+                         double* undecided = nullptr);
+
+// A kernel's own activations differ from the oracle's by about 1e-6 of their terms, that is up to
+// about 2e-3 of a step of 1/127 of the largest.
+inline constexpr double kUndecided = 0x1p-9;
 
 struct Product {
   int64_t rows, batch, out, in;
@@ -42,5 +49,17 @@ struct Experts {
   bool quantized = false;
 };
 std::vector<Definition> ExpertDefinitions(const Experts& e);
+
+// Latent attention with quantised w_k and w_v: expanded without rounding (the two forms are then
+// one value), and absorbed with the query and the mixed latent quantised before their products.
+struct LatentHeads {
+  int64_t rows, heads, nope, rope, latent, value;
+  float scale;
+  const float* q;                               // (rows, heads, nope + rope)
+  const float* w_k;                             // (heads, latent, nope)
+  const float* w_v;                             // (heads, value, latent)
+  std::vector<std::vector<const float*>> keys;  // (rows) of (keys seen) rows (latent + rope)
+};
+std::vector<Definition> LatentDefinitions(const LatentHeads& l);
 
 }  // namespace raison::conformance

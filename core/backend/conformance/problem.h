@@ -38,6 +38,9 @@ struct Definition {
   const char* name;
   std::vector<double> want;       // row-major over the view
   std::vector<double> magnitude;  // of the terms that were added up
+  // Allowed besides: what computed activations change that lie between two quantised values. Empty:
+  // 0.
+  std::vector<double> slack = {};
 };
 
 struct Output {
