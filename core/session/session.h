@@ -52,7 +52,8 @@ class Session {
   // One past the last token whose event has been taken.
   int64_t position() const { return DeliveredEnd(); }
   bool has_request() const { return request_.has_value(); }
-  bool running() const { return request_.has_value() && !request_->done; }
+  // Until kDone has been taken.
+  bool running() const { return active() || !events_.empty(); }
   const ResolvedOptions* options() const { return request_ ? &request_->options : nullptr; }
   const std::vector<TokenRecord>& records() const { return records_; }  // (position() or more)
   const std::vector<StepRecord>& steps() const { return steps_; }
@@ -107,6 +108,7 @@ class Session {
   void DropUndelivered();
   void Replay(int64_t position);
   int64_t DeliveredEnd() const;
+  bool active() const { return request_.has_value() && !request_->done; }
   bool CancelRequested() const { return cancelled_.load(std::memory_order_relaxed); }
   int64_t Microseconds() const;
 

@@ -26,7 +26,7 @@ Candidates ToCandidates(const LogitRow& row, uint32_t vocabulary) {
 }  // namespace
 
 absl::StatusOr<Event> Session::Next() {
-  if (!running() && events_.empty()) {
+  if (!running()) {
     return absl::FailedPreconditionError("no request is running: prompt the session first");
   }
   Session* self = this;
@@ -43,17 +43,17 @@ absl::StatusOr<Event> Session::NextOfMany(absl::Span<Session* const> sessions, s
     if (s->scheduler_.get() != &scheduler) {
       return absl::InvalidArgumentError("the sessions belong to different models");
     }
-    if (s->running()) wait_ms = std::min(wait_ms, s->request_->options.wait_ms);
+    if (s->active()) wait_ms = std::min(wait_ms, s->request_->options.wait_ms);
   }
   const Clock::time_point deadline = Clock::now() + std::chrono::milliseconds(wait_ms);
   const auto cancel_requested = [&] {
     return std::any_of(sessions.begin(), sessions.end(),
-                       [](const Session* s) { return s->running() && s->CancelRequested(); });
+                       [](const Session* s) { return s->active() && s->CancelRequested(); });
   };
 
   while (true) {
     for (Session* s : sessions) {
-      if (!s->running() || !s->CancelRequested()) continue;
+      if (!s->active() || !s->CancelRequested()) continue;
       s->Note(NoticeReason::kCancelled, "cancelled by the caller");
       s->Finish(DoneReason::kCancelled);
     }
@@ -68,7 +68,7 @@ absl::StatusOr<Event> Session::NextOfMany(absl::Span<Session* const> sessions, s
     size_t first = sessions.size();
     for (size_t i = 0; i < sessions.size(); ++i) {
       Session& s = *sessions[i];
-      if (!s.running()) continue;
+      if (!s.active()) continue;
       if (!s.in_flight_) {
         if (!s.PrepareWork()) {
           moved = true;
@@ -87,7 +87,7 @@ absl::StatusOr<Event> Session::NextOfMany(absl::Span<Session* const> sessions, s
     scheduler.WaitAny(waiting, cancel_requested, deadline);
     bool taken = false;
     for (Session* s : sessions) {
-      if (!s->running() || !s->in_flight_ || !scheduler.IsDone(s->work_)) continue;
+      if (!s->active() || !s->in_flight_ || !scheduler.IsDone(s->work_)) continue;
       s->TakeResult();
       taken = true;
     }

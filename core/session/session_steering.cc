@@ -144,7 +144,7 @@ void Session::Replay(int64_t position) {
 }
 
 absl::Status Session::EndThinking() {
-  if (!running() || !request_->narrative.InThinking()) {
+  if (!active() || !request_->narrative.InThinking()) {
     return absl::FailedPreconditionError("the session is not thinking");
   }
   // Asked again while the tag is on its way (a callback that says so for every event): it is.
@@ -159,7 +159,7 @@ absl::Status Session::EndThinking() {
 }
 
 absl::Status Session::Stop() {
-  if (running() && request_->stop) return absl::OkStatus();  // once is enough: it is announced
+  if (active() && request_->stop) return absl::OkStatus();  // once is enough: it is announced
   RSN_RETURN_IF_ERROR(BeginSteering());
   request_->stop = true;
   Note(NoticeReason::kStopped, "stopped by the caller");
@@ -167,7 +167,7 @@ absl::Status Session::Stop() {
 }
 
 absl::Status Session::Inject(std::string_view text) {
-  if (!running()) return absl::FailedPreconditionError("no request is running");
+  if (!active()) return absl::FailedPreconditionError("no request is running");
   RSN_ASSIGN_OR_RETURN(const std::vector<int32_t> tokens, model().tokenizer().Encode(text));
   if (static_cast<size_t>(DeliveredEnd()) + request_->forced.size() + tokens.size() >=
       context_length_) {

@@ -1,0 +1,9 @@
+# The extension over raison.hpp is private; the package around it carries the types.
+from typing import Any
+
+class NativeError(Exception):
+    status: int
+
+def version() -> str: ...
+def status_name(status: int) -> str: ...
+def __getattr__(name: str) -> Any: ...
