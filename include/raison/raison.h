@@ -404,7 +404,8 @@ struct rsn_generate_options {
   uint32_t struct_size; /* rsn_generate_options_init() */
   int32_t max_tokens;   /* thinking and answer together; Unset: until the context is full */
   uint64_t seed;        /* default 0: the same program prints the same twice */
-  int32_t branch;       /* Unset: 0 in a new session; after a fork or rewind the next number */
+  int32_t branch;       /* Unset: 0 in a new session; after a fork or rewind the next number that
+                           neither it nor its forks have used */
   int32_t thinking;     /* RSN_THINKING_* */
 
   float temperature;        /* 0: always the most likely token. Unset: the file's, else 0.6 */
@@ -620,8 +621,9 @@ RSN_API rsn_status rsn_session_rewind(rsn_session *session, int64_t position,
                                       const rsn_generate_options *options);
 
 /* Makes a second session that holds the same tokens, steps and request, and shares the memory of
- * them until one of the two writes. options as in rsn_session_rewind(). The fork's request is
- * running, at the same position, even if the original's is done.
+ * them until one of the two writes. options as in rsn_session_rewind(). The fork's request runs on
+ * at the same position, also where the original's was cut short; a text that the model has ended
+ * stays ended until the fork is rewound.
  * Legal between two next, not inside a callback. Owned: *out, rsn_session_free(). Since: 0.1 */
 RSN_API rsn_status rsn_session_fork(rsn_session **out, rsn_session *session,
                                     const rsn_generate_options *options);
@@ -688,7 +690,8 @@ struct rsn_model_options {
   size_t backend_path_size;
   const char *chat_template; /* a Jinja template used instead of the file's; NULL: the file's */
   size_t chat_template_size;
-  uint64_t kv_bytes;       /* limit of all sessions' caches together; 0: half of the free memory */
+  uint64_t kv_bytes;       /* limit of all sessions' caches together, taken as they grow; 0: half of
+                              the free memory, at most 64 sessions' full contexts */
   uint32_t context_length; /* of sessions that name none; 0: the model's own, at most 32,768 */
   int32_t kv_type;         /* RSN_KV_* */
   int32_t load;            /* RSN_LOAD_* */
