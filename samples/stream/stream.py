@@ -14,7 +14,7 @@ import raison
 
 def stream(question, path=None):
     with raison.Model(path) as model, model.session() as session:
-        for event in session.ask(question, temperature=0):
+        for event in session.ask(question):
             if event.kind == "step_end":
                 step = session.steps[event.step]
                 print(f"[step {step.index + 1}, confidence {step.confidence:.2f}] "
