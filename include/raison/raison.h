@@ -543,7 +543,7 @@ RSN_API rsn_status rsn_session_step(const rsn_session *session, size_t index, rs
 RSN_API rsn_status rsn_session_step_experts(const rsn_session *session, size_t index,
                                             uint32_t *counts, size_t capacity, size_t *count);
 
-/* *running becomes 1 while a request has events left, else 0: before the first prompt and after DONE.
+/* *running becomes 1 while a request has events left; it is 0 before the first and after DONE.
  * Since: 0.1 */
 RSN_API rsn_status rsn_session_running(const rsn_session *session, int32_t *running);
 
