@@ -27,6 +27,7 @@ def arguments():
     parser.add_argument("--minimum", type=float, default=0.96, help="for the whole")
     parser.add_argument("--kind", type=float, default=0.85, help="for each kind of problem")
     parser.add_argument("--weak", default="", help="kinds not held to --kind, e.g. order,gcd")
+    parser.add_argument("--together", type=int, default=16, help="sessions in one pass")
     parser.add_argument("--show", type=int, default=0, help="print this many wrong answers")
     parser.add_argument("--json", help="write the table to this file too")
     return parser.parse_args()
@@ -48,17 +49,24 @@ def main():
     ]
     table = {kind: [0, 0] for kind in kinds}  # right, asked
     show, tokens, begin = args.show, 0, time.monotonic()
-    for sample in samples:
-        with model.session() as session:
-            answer = session.answer(sample["prompt"], temperature=0.0, max_tokens=600)
-        right = problems.verify(sample, answer.text)
-        table[sample["task"]][0] += right
-        table[sample["task"]][1] += 1
-        tokens += answer.tokens
-        if not right and show:
-            show -= 1
-            print(f"wrong ({sample['task']}): {sample['prompt']!r}")
-            print(f"  expected {sample['answer']!r}, got {answer.text!r}")
+    for at in range(0, len(samples), args.together):
+        # These share each pass through the weights; what one answers does not depend on the others.
+        asked = samples[at : at + args.together]
+        sessions = [model.session() for _ in asked]
+        for session, sample in zip(sessions, asked):
+            session.ask(sample["prompt"], temperature=0.0, max_tokens=600)
+        for _ in raison.step_all(sessions):
+            pass
+        for session, sample in zip(sessions, asked):
+            right = problems.verify(sample, session.answer_text)
+            table[sample["task"]][0] += right
+            table[sample["task"]][1] += 1
+            tokens += session.usage.thinking_tokens + session.usage.answer_tokens
+            if not right and show:
+                show -= 1
+                print(f"wrong ({sample['task']}): {sample['prompt']!r}")
+                print(f"  expected {sample['answer']!r}, got {session.answer_text!r}")
+            session.close()
     seconds = time.monotonic() - begin
     right = sum(a for a, _ in table.values())
     whole = right / len(samples)
