@@ -12,7 +12,7 @@ import {getLlama} from "node-llama-cpp";
 
 const [,, file, raison, threads = "2"] = process.argv;
 const questions = [
-  "How many r's are in strawberry?", "What is 347 + 589?", "Solve 3x + 7 = 22.", "What is 12% of 50?", "gcd(84, 36)",
+  "How many r's are in strawberry?", "What is 347 + 589?", "Solve 3x + 7 = 22.", "What is 15% of 60?", "gcd(84, 36)",
   "Is 97 prime?", "Sort 41, 7, 99, 23 from smallest to largest.", "Spell forest backwards.", "What is 48 * 27?",
   "What is 1001 divided by 7?", "Write 45 in binary.", "Which is bigger, 9.11 or 9.9?", "What is 1/2 + 1/3?",
   "Ana has 5 apples. Ben has 3 times as many apples as Ana. How many apples do they have in total?",
