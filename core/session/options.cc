@@ -56,6 +56,9 @@ absl::StatusOr<ResolvedOptions> Resolve(const GenerateOptions& options, const Mo
                                                    " is above think_budget_hard = ",
                                                    options.think_budget_hard));
   }
+  if (options.think_minimum != kUnset && options.continuation.empty()) {
+    return absl::InvalidArgumentError("continuation: think_minimum needs a text to go on with");
+  }
   if (options.trace_experts && model.config().moe.n_routed_experts == 0) {
     out.trace_experts = false;  // a dense model has none: nothing is recorded
   }

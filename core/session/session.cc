@@ -96,6 +96,7 @@ absl::Status Session::Start(std::vector<int32_t> tokens, ThinkState start,
                      "context of ", context_length_));
   }
 
+  cancelled_ = true;  // a pass of the request that is dropped here may end early
   Settle();
   events_.clear();
   steps_.clear();

@@ -326,7 +326,6 @@ void Session::AcceptOutcome(Outcome outcome) {
       return;
     }
   }
-  r.excluded.reset();
   Push(token, Source::kSampled, outcome);
 }
 
@@ -408,6 +407,7 @@ void Session::Push(int32_t token, Source source, const Outcome& outcome) {
   const double seconds = std::chrono::duration<double>(now - r.last_token).count();
   (r.narrative.InThinking() ? r.thinking_seconds : r.answer_seconds) += seconds;
   r.last_token = now;
+  r.excluded.reset();  // it was for one place only
 
   TokenRecord record{.token = token,
                      .position = static_cast<int64_t>(tokens_.size()),

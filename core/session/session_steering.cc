@@ -263,6 +263,9 @@ absl::StatusOr<std::vector<float>> Session::Logits() {
   if (!request_ || tokens_.empty()) {
     return absl::FailedPreconditionError("no prompt has been processed");
   }
+  if (DeliveredEnd() < static_cast<int64_t>(tokens_.size())) {
+    return absl::FailedPreconditionError("a token waits to be told: take the next event first");
+  }
   Settle();
   Request& r = *request_;
   if (r.prompt_end && static_cast<int64_t>(tokens_.size()) == r.prompt_length) {

@@ -51,6 +51,22 @@ TEST(SteeringTest, HardBudgets) {
   EXPECT_EQ(RunWith(options).tokens, free.tokens);
 }
 
+// Around the place where the model would close by itself, and where a newline of the closing
+// sequence is half of what the tokenizer would merge.
+TEST(SteeringTest, HardBudgetsAtTheModelsOwnEnd) {
+  const Told free = RunWith(Greedy());
+  const int32_t own = static_cast<int32_t>(ThinkingTokens(free));
+  for (int32_t budget : {own - 2, own - 1, own, own + 1}) {
+    GenerateOptions options = Greedy();
+    options.think_budget_hard = budget;
+    const Told told = RunWith(options);
+    EXPECT_EQ(CountOf(told.tokens, kCloseTag), 1u) << budget;
+    EXPECT_EQ(told.answer.rfind("The answer is 15", 0), 0u) << told.answer;  // "6" may be cut off
+    if (budget >= own) EXPECT_EQ(told.answer, free.answer) << budget;
+    EXPECT_LE(ThinkingTokens(told), budget);
+  }
+}
+
 TEST(SteeringTest, SoftBudgetEndsAtAStep) {
   GenerateOptions options = Greedy();
   options.think_budget_soft = 5;
