@@ -1,0 +1,92 @@
+#include "samples/cli/hub.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <vector>
+
+#include "samples/cli/errors.h"
+
+namespace raison::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kPrefix = "hf:";
+
+std::string Environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+// As huggingface_hub finds it.
+fs::path CacheFolder() {
+  if (const std::string hub = Environment("HF_HUB_CACHE"); !hub.empty()) return hub;
+  if (const std::string home = Environment("HF_HOME"); !home.empty()) return fs::path(home) / "hub";
+  if (const std::string xdg = Environment("XDG_CACHE_HOME"); !xdg.empty()) {
+    return fs::path(xdg) / "huggingface" / "hub";
+  }
+  return fs::path(Environment("HOME")) / ".cache" / "huggingface" / "hub";
+}
+
+// One word: no way out of the cache folder.
+bool IsPlain(const std::string& part) {
+  return !part.empty() && part != "." && part != ".." && part.find('\0') == std::string::npos;
+}
+
+struct Name {
+  std::string owner, repo, file;  // file may lie in folders
+};
+
+Name ParseName(const std::string& model) {
+  const std::string rest = model.substr(kPrefix.size());
+  const size_t first = rest.find('/');
+  const size_t second = first == std::string::npos ? first : rest.find('/', first + 1);
+  Name name;
+  if (second != std::string::npos) {
+    name = {rest.substr(0, first), rest.substr(first + 1, second - first - 1),
+            rest.substr(second + 1)};
+  }
+  bool plain = IsPlain(name.owner) && IsPlain(name.repo);
+  for (const fs::path& part : fs::path(name.file)) plain = plain && IsPlain(part.string());
+  if (!plain || name.file.empty() || fs::path(name.file).is_absolute()) {
+    throw UsageError("\"" + model + "\" is not of the form hf:owner/repo/file");
+  }
+  return name;
+}
+
+}  // namespace
+
+std::string ResolveModelPath(const std::string& model) {
+  if (model.compare(0, kPrefix.size(), kPrefix) != 0) return model;
+  const Name name = ParseName(model);
+  const fs::path folder = CacheFolder() / ("models--" + name.owner + "--" + name.repo);
+  const fs::path snapshots = folder / "snapshots";
+  std::error_code error;
+
+  std::ifstream ref(folder / "refs" / "main");
+  std::string revision;
+  if (ref >> revision && IsPlain(revision) && revision.find('/') == std::string::npos) {
+    const fs::path file = snapshots / revision / name.file;
+    if (fs::exists(file, error)) return file.string();
+  }
+  fs::path newest;
+  fs::file_time_type newest_time;
+  for (const fs::directory_entry& entry : fs::directory_iterator(snapshots, error)) {
+    const fs::path file = entry.path() / name.file;
+    if (!fs::exists(file, error)) continue;
+    const fs::file_time_type time = fs::last_write_time(file, error);
+    if (newest.empty() || time > newest_time) {
+      newest = file;
+      newest_time = time;
+    }
+  }
+  if (!newest.empty()) return newest.string();
+  const std::string repo = name.owner + "/" + name.repo;
+  throw Failure(name.file + " of " + repo + " is not in the local Hugging Face cache (" +
+                folder.string() + "). Raison never downloads; get it with: hf download " + repo +
+                " " + name.file);
+}
+
+}  // namespace raison::cli

@@ -1,0 +1,144 @@
+#include "samples/cli/random_model.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <numeric>
+
+#include "core/file/gguf_writer.h"
+#include "samples/cli/bandwidth.h"
+#include "samples/cli/errors.h"
+#include "samples/cli/random_blocks.h"
+#include "samples/cli/random_shapes.h"
+#include "samples/cli/terminal.h"
+
+namespace raison::cli {
+namespace {
+
+constexpr size_t kPage = 4096;
+// Distinct weights before they repeat; larger than the caches that matter while the file is read.
+constexpr size_t kPatternBytes = size_t{16} << 20;
+constexpr size_t kLeastShared = 64 * kPage;
+
+// Random blocks of one type in memory of their own, a whole number of blocks and of pages.
+class Pattern {
+ public:
+  explicit Pattern(DType type) : block_(Traits(type).bytes) {
+    const size_t period = std::lcm(kPage, block_);
+    size_ = (kPatternBytes + period - 1) / period * period;
+    file_ = memfd_create("raison-random-weights", MFD_CLOEXEC);
+    void* memory = MAP_FAILED;
+    if (file_ >= 0 && ftruncate(file_, static_cast<off_t>(size_)) == 0) {
+      memory = mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_SHARED, file_, 0);
+    }
+    if (memory == MAP_FAILED) {
+      throw Failure(std::string("no memory for random weights: ") + strerror(errno));
+    }
+    data_ = static_cast<std::byte*>(memory);
+    FillRandomBlocks(type, data_, size_);
+  }
+  ~Pattern() {
+    if (data_ != nullptr) munmap(data_, size_);
+    if (file_ >= 0) close(file_);
+  }
+  Pattern(const Pattern&) = delete;
+  Pattern& operator=(const Pattern&) = delete;
+
+  // Copies, the first byte being the first of a block.
+  void Copy(std::byte* to, size_t size, size_t phase = 0) const {
+    for (size_t at = 0; at < size;) {
+      const size_t n = std::min(size - at, size_ - phase);
+      memcpy(to + at, data_ + phase, n);
+      at += n;
+      phase = 0;
+    }
+  }
+
+  // The same by mapping the pattern's pages over those of [to, to + size), wherever a page begins
+  // in the middle of a block: some page of the pattern begins at the same place of one.
+  void Map(std::byte* to, size_t size, size_t salt) const {
+    const size_t head = (kPage - reinterpret_cast<uintptr_t>(to) % kPage) % kPage;
+    const size_t inner = (size - head) / kPage * kPage;
+    const size_t pages = size_ / kPage, period = block_ / std::gcd(kPage, block_);
+    size_t page = 0;
+    while (page < period && page * kPage % block_ != head % block_) ++page;
+    if (page == period) return Copy(to, size);
+    page += salt % (pages / period) * period;
+    Copy(to, head);
+    for (size_t at = 0; at < inner;) {
+      const size_t n = std::min(inner - at, (pages - page) * kPage);
+      if (mmap(to + head + at, n, PROT_READ, MAP_SHARED | MAP_FIXED, file_,
+               static_cast<off_t>(page * kPage)) == MAP_FAILED) {
+        throw Failure(std::string("random weights cannot be mapped: ") + strerror(errno));
+      }
+      at += n;
+      page = 0;
+    }
+    Copy(to + head + inner, size - head - inner, (head + inner) % block_);
+  }
+
+ private:
+  size_t block_, size_ = 0;
+  int file_ = -1;
+  std::byte* data_ = nullptr;
+};
+
+}  // namespace
+
+RandomModel::RandomModel(const RandomModelOptions& options) {
+  const RandomShape shape = MakeRandomShape(options.shape, options.type, options.layers);
+  GgufWriter writer;
+  WriteRandomHeader(shape, &writer);
+  for (const RandomTensor& tensor : shape.tensors) {
+    writer.AddTensor(tensor.name, tensor.type, tensor.shape);
+  }
+  const std::string header = writer.Header();
+  size_ = header.size() + writer.data_bytes();
+  const uint64_t available = AvailableMemory();
+  // Repacked weights take as much again as the file holds.
+  const uint64_t needed = options.share_pages ? size_ : 2 * static_cast<uint64_t>(size_);
+  if (available != 0 && needed > available) {
+    throw Failure(
+        Format("%s in %s needs %s of memory, and %s are free; --layers N makes it smaller",
+               options.shape.c_str(), options.type.c_str(), Bytes(needed).c_str(),
+               Bytes(available).c_str()));
+  }
+  void* memory = mmap(nullptr, size_, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) throw Failure("no room for " + Bytes(size_) + " of random weights");
+  data_ = static_cast<std::byte*>(memory);
+  memcpy(data_, header.data(), header.size());
+
+  std::map<DType, std::unique_ptr<Pattern>> patterns;
+  std::byte* to = data_ + header.size();
+  size_t salt = 0;
+  for (const RandomTensor& tensor : shape.tensors) {
+    const int64_t elements =
+        std::accumulate(tensor.shape.begin(), tensor.shape.end(), int64_t{1}, std::multiplies<>());
+    const size_t bytes = RowBytes(tensor.type, static_cast<size_t>(elements));
+    if (tensor.fill != RandomTensor::Fill::kRandom) {
+      const float value = tensor.fill == RandomTensor::Fill::kOnes ? 1.0f : 0.0f;
+      for (size_t i = 0; i < bytes; i += sizeof value) memcpy(to + i, &value, sizeof value);
+    } else {
+      std::unique_ptr<Pattern>& pattern = patterns[tensor.type];
+      if (pattern == nullptr) pattern = std::make_unique<Pattern>(tensor.type);
+      if (options.share_pages && bytes >= kLeastShared) {
+        pattern->Map(to, bytes, salt += 7);  // another place in the pattern for each tensor
+      } else {
+        pattern->Copy(to, bytes);
+      }
+    }
+    to += GgufWriter::Padded(bytes);
+  }
+}
+
+RandomModel::~RandomModel() {
+  if (data_ != nullptr) munmap(data_, size_);
+}
+
+}  // namespace raison::cli
