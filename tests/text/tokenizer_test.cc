@@ -3,6 +3,7 @@
 
 #include <thread>
 
+#include "core/model/text/byte_alphabet.h"
 #include "core/model/text/stream_decoder.h"
 #include "core/model/text/utf8.h"
 #include "gtest/gtest.h"
@@ -10,8 +11,6 @@
 
 namespace raison {
 namespace {
-
-using testing::Test;
 
 std::vector<int32_t> Encode(const Tokenizer& tokenizer, std::string_view text,
                             const EncodeOptions& options = {}) {
@@ -43,6 +42,14 @@ TEST(Tokenizer, BytesThatAreNotUtf8ComeBack) {
   EXPECT_TRUE(std::equal(there.begin(), there.end(), around.begin()));
   EXPECT_EQ(Encode(*tokenizer, "<think>\x80", {.parse_special = true})[0],
             tokenizer->FindToken("<think>"));
+}
+
+TEST(Tokenizer, BytesWithoutATokenAreReplacedNotLost) {
+  SmallVocabulary vocabulary;
+  vocabulary.Remove(BytesToAlphabet("\xC0"));
+  const auto tokenizer = vocabulary.Load();
+  EXPECT_EQ(tokenizer->DecodeBytes(Encode(*tokenizer, "a\xC0z")), "a\xEF\xBF\xBDz");
+  EXPECT_EQ(tokenizer->DecodeBytes(Encode(*tokenizer, "a\xC1z")), "a\xC1z");
 }
 
 TEST(Tokenizer, SpecialTextIsParsedOnlyWhereAsked) {

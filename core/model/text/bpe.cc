@@ -44,6 +44,11 @@ int32_t Bpe::Find(std::string_view bytes) const {
   return it == ids_.end() ? -1 : it->second;
 }
 
+bool Bpe::HasAll(std::string_view bytes) const {
+  return std::all_of(bytes.begin(), bytes.end(),
+                     [&](char c) { return byte_ids_[static_cast<uint8_t>(c)] >= 0; });
+}
+
 bool Bpe::AddMerge(std::string_view left, std::string_view right) {
   const int32_t a = Find(left), b = Find(right);
   if (a < 0 || b < 0) return false;

@@ -63,6 +63,8 @@ class Bpe {
   // Adds the next merge in rank order; false when one of its parts or the result is no token.
   bool AddMerge(std::string_view left, std::string_view right);
   size_t merges() const { return merges_.size(); }
+  // Whether each of the bytes is a token of its own: else encoding leaves some of them out.
+  bool HasAll(std::string_view bytes) const;
   // The token with these bytes, or -1.
   int32_t Find(std::string_view bytes) const;
 

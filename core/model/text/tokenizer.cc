@@ -118,7 +118,12 @@ absl::Status Tokenizer::EncodeText(std::string_view text, bool parse_special, Sc
       if (front.kind == Utf8Front::kValid) break;
       invalid += front.length;
     }
-    bpe_->Encode(text.substr(0, invalid), &scratch->bpe, out);
+    if (bpe_->HasAll(text.substr(0, invalid))) {
+      bpe_->Encode(text.substr(0, invalid), &scratch->bpe, out);
+    } else {
+      // SmolLM's vocabulary lacks the bytes that UTF-8 never uses: something must stand for them.
+      bpe_->Encode(ToValidUtf8(text.substr(0, invalid)), &scratch->bpe, out);
+    }
     text.remove_prefix(invalid);
   }
   return absl::OkStatus();

@@ -59,8 +59,9 @@ class Tokenizer {
   static absl::StatusOr<std::unique_ptr<Tokenizer>> FromHuggingFace(
       const HuggingFaceTokenizer& files);
 
-  // Bytes that are not UTF-8 are encoded one by one and come back from decoding unchanged. The status
-  // is an error only for a text above 1 GiB or a limit of the regular-expression engine.
+  // Bytes that are not UTF-8 are encoded as bytes and come back from decoding unchanged (as U+FFFD
+  // where the vocabulary has no token for such a byte). The status is an error only for a text above
+  // 1 GiB or a limit of the regular-expression engine.
   absl::StatusOr<std::vector<int32_t>> Encode(std::string_view text,
                                               const EncodeOptions& options = {}) const;
   // The bytes of the tokens, one after the other; control tokens give nothing when skipped. The
@@ -113,7 +114,6 @@ class Tokenizer {
                           std::vector<int32_t>* out) const;
   absl::Status EncodeNormalized(std::string_view text, Scratch* scratch,
                                 std::vector<int32_t>* out) const;
-  void EncodeBytes(std::string_view bytes, Scratch* scratch, std::vector<int32_t>* out) const;
 
   std::vector<std::string> bytes_;  // [vocab_size] what each token decodes to
   std::vector<MergeRole> roles_;    // [vocab_size]
