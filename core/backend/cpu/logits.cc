@@ -99,6 +99,11 @@ void ReduceRow(const Context& context, const rsn_reduce_logits& a, int64_t t, co
         w.saved, saved_end, id, [](const Saved& s, int32_t wanted) { return s.id < wanted; });
     if (found != saved_end && found->id == id) raws[i] = found->raw;
   }
+  // The row stays raw for its host; of a repeated id the first entry, the raw value, is written last.
+  for (Saved* s = saved_end; s != w.saved;) {
+    --s;
+    z[s->id] = s->raw;
+  }
   std::memcpy(F32At(a.records, t), &record, sizeof record);
 }
 
