@@ -44,11 +44,15 @@ BudgetDecision BudgetPolicy::Decide(const BudgetState& s) {
     if (too_early && room) return {Action::kSuppressClose, {}, NoticeReason::kMinimum};
     return {};
   }
-  if (s.room < s.closing_tokens) return {Action::kEndThinking, ThinkEndReason::kLength};
-  if (options_.hard && s.thinking_tokens >= *options_.hard) {
-    return {Action::kEndThinking, ThinkEndReason::kHardBudget, NoticeReason::kHardBudget};
+  const bool over = options_.hard && s.thinking_tokens >= *options_.hard;
+  // Where no answer is wanted room for (or there is too little to set any aside), the thinking may
+  // take the last token.
+  const bool reserved = answer_reserve_ > 0 && s.room - s.closing_tokens <= answer_reserve_;
+  if ((over || reserved) && s.room < s.closing_tokens) {
+    return {Action::kEndThinking, ThinkEndReason::kLength};
   }
-  if (s.room - s.closing_tokens <= answer_reserve_) {
+  if (over) return {Action::kEndThinking, ThinkEndReason::kHardBudget, NoticeReason::kHardBudget};
+  if (reserved) {
     return {Action::kEndThinking, ThinkEndReason::kHardBudget, NoticeReason::kAnswerReserve};
   }
   const int64_t soft = std::max(options_.soft.value_or(0), options_.minimum.value_or(0));

@@ -238,11 +238,23 @@ TEST(SessionTest, ContextEndIsAReason) {
   const Told told = Listen(*session);
   EXPECT_EQ(session->position(), 60);
   EXPECT_EQ(told.done.reason, static_cast<int32_t>(DoneReason::kContextFull));
-  EXPECT_EQ(told.think_end, static_cast<int32_t>(ThinkEndReason::kHardBudget));  // no room left
+  EXPECT_EQ(told.think_end, static_cast<int32_t>(ThinkEndReason::kLength));
   std::string text;
   for (int i = 0; i < 100; ++i) text += "1 ";
   EXPECT_TRUE(absl::IsOutOfRange(session->PromptText(text, {}, options)));
   EXPECT_EQ(session->position(), 60);  // as it was
+}
+
+TEST(SessionTest, AFewTokensAreAFewTokens) {
+  for (int32_t n : {1, 2, 3}) {
+    auto session = NewSession(Petit());
+    GenerateOptions options = Greedy();
+    options.max_tokens = n;
+    ASSERT_TRUE(session->Prompt(Ask(kQuestion), options).ok());
+    const Told told = Listen(*session);
+    EXPECT_EQ(told.tokens.size(), static_cast<size_t>(n));
+    EXPECT_EQ(told.done.reason, static_cast<int32_t>(DoneReason::kLengthThinking));
+  }
 }
 
 TEST(SessionTest, CancelEndsFromAnotherThread) {
