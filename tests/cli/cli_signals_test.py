@@ -1,0 +1,137 @@
+"""Ctrl-C, a reader who goes away, and what a terminal sees."""
+
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import time
+import unittest
+
+from command import COMMAND, ENVIRONMENT, GREEDY, raison
+
+# The model goes on thinking until the context is nearly full: seconds, even on a fast machine.
+ENDLESS = ["--think-min", "1500", *GREEDY, "What is 12 * 13?"]
+
+
+def start(*words, **streams):
+    return subprocess.Popen([COMMAND, *words], env=ENVIRONMENT, **streams)
+
+
+class CtrlC(unittest.TestCase):
+    def test_ends_the_answer_cleanly(self):
+        process = start("run", "--json", *ENDLESS, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        lines = []
+        for line in process.stdout:
+            lines.append(json.loads(line))
+            if lines[-1]["event"] == "token":
+                process.send_signal(signal.SIGINT)
+                break
+        rest, err = process.communicate(timeout=60)
+        lines += map(json.loads, rest.splitlines())
+        self.assertEqual(process.returncode, 130)
+        self.assertEqual([line["event"] for line in lines[-2:]], ["done", "usage"])
+        self.assertEqual(lines[-2]["reason"], "cancelled")
+        self.assertIn(b"cancelled", err)
+
+    def test_while_the_question_is_awaited(self):
+        process = start("run", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.addCleanup(process.stdin.close)
+        self.addCleanup(process.stdout.close)
+        # Until it waits the signal's handler may not be there yet.
+        deadline = time.monotonic() + 30
+        while process.poll() is None and time.monotonic() < deadline:
+            with open("/proc/%d/status" % process.pid) as status:
+                caught = [line.split()[1] for line in status if line.startswith("SigCgt")][0]
+            if int(caught, 16) & (1 << (signal.SIGINT - 1)):
+                process.send_signal(signal.SIGINT)
+                break
+            time.sleep(0.01)
+        self.assertEqual(process.wait(timeout=60), 130)
+
+    def test_in_a_chat_it_ends_the_answer_only(self):
+        process = start("chat", *ENDLESS[:-1], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                        stderr=subprocess.PIPE)
+        process.stdin.write(b"What is 12 * 13?\n")
+        process.stdin.flush()
+        # The answer's beginning is not visible in a pipe: wait until the process computes.
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline and cpu_seconds(process.pid) < 0.4:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        process.stdin.write(b"/steps\n")
+        out, err = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 0)
+        self.assertIn(b"cancelled", err)
+        self.assertIn(b"tokens", out)
+
+
+def cpu_seconds(pid):
+    with open("/proc/%d/stat" % pid) as stat:
+        fields = stat.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class ClosedOutput(unittest.TestCase):
+    def test_stops_quietly(self):
+        process = start("run", "--json", *ENDLESS, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process.stdout.readline()
+        process.stdout.close()
+        _, err = process.communicate(timeout=60)
+        self.assertEqual((process.returncode, err), (1, b""))
+
+
+def on_terminal(*words, environment=None):
+    """Runs the command on a pseudo-terminal; returns status and what it saw."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execve(COMMAND, [COMMAND, *words],
+                  {**ENVIRONMENT, "TERM": "xterm", **(environment or {})})
+    seen = b""
+    while select.select([terminal], [], [], 120)[0]:
+        try:
+            part = os.read(terminal, 65536)
+        except OSError:  # Linux's way of saying that the other end is closed
+            break
+        if not part:
+            break
+        seen += part
+    os.close(terminal)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), seen.decode()
+
+
+class Terminal(unittest.TestCase):
+    question = ["run", *GREEDY, "What is 12 * 13?"]
+
+    def test_live_view(self):
+        status, seen = on_terminal(*self.question)
+        self.assertEqual(status, 0)
+        self.assertIn("\x1b[2m", seen)  # dimmed
+        self.assertRegex(seen, r"  1 +\d+% +\d+/s ")  # the margin
+        self.assertIn("│", seen)
+        self.assertIn("tokens of thinking", seen)
+        thinking = seen.index("│")
+        self.assertLess(thinking, seen.index("The answer is 156."))
+        # The thinking as it is told in a pipe stands there too, word for word.
+        told = raison("run", "--json", *self.question[1:])[1]
+        steps = [json.loads(line) for line in told.splitlines()]
+        words = [w for s in steps if s["event"] == "step_end" for w in s["text"].split()]
+        for word in words:
+            self.assertIn(word, seen)
+
+    def test_no_color(self):
+        _, seen = on_terminal(*self.question, environment={"NO_COLOR": "1"})
+        self.assertNotRegex(seen, r"\x1b\[[0-9;]*m")
+        self.assertIn("│", seen)
+        _, seen = on_terminal(*self.question, environment={"TERM": "dumb"})
+        self.assertNotIn("\x1b", seen)
+
+    def test_a_question_is_missing(self):
+        status, seen = on_terminal("run")
+        self.assertEqual(status, 2)
+        self.assertIn("which question?", seen)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,348 @@
+"""The raison command as its users see it: output, messages, exit statuses."""
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+from command import COMMAND, ENVIRONMENT, GREEDY, QUESTION, raison
+
+COMMANDS = ["run", "chat", "inspect", "convert", "bench", "tokenize", "selftest"]
+
+
+class Help(unittest.TestCase):
+    def test_every_command_explains_itself(self):
+        for command in COMMANDS:
+            for word in ("--help", "-h"):
+                status, out, err = raison(command, word)
+                self.assertEqual((status, err), (0, ""), command)
+                self.assertIn("Usage: raison " + command, out)
+                self.assertIn("Examples:", out)
+                self.assertLessEqual(max(map(len, out.splitlines())), 100, command)
+
+    def test_the_tool_lists_its_commands(self):
+        status, out, _ = raison("--help")
+        self.assertEqual(status, 0)
+        for command in COMMANDS:
+            self.assertIn("  " + command, out)
+        self.assertIn("Exit status", out)
+        self.assertEqual(raison("--version")[1].split()[0], "raison")
+
+    def test_no_command_is_a_usage_error(self):
+        status, out, err = raison()
+        self.assertEqual((status, out), (2, ""))
+        self.assertIn("Usage:", err)
+
+
+class Mistakes(unittest.TestCase):
+    def check(self, status, part, *words, stdin=b"", environment=None):
+        got, out, err = raison(*words, stdin=stdin, environment=environment)
+        self.assertEqual(got, status, (words, err))
+        self.assertIn(part, err)
+        self.assertEqual(out, "", words)
+        self.assertTrue(err.startswith("raison: "), err)
+
+    def test_command_line(self):
+        self.check(2, "no command", "think")
+        self.check(2, "--colour", "run", "--colour", "x")
+        self.check(2, "needs a value", "run", "x", "--seed")
+        self.check(2, "--temperature", "run", "--temperature", "hot", "x")
+        self.check(2, "--temperature", "run", "--temperature", "nan", "x")
+        self.check(2, "--top-p", "run", "--top-p=1.5", "x")
+        self.check(2, "--max-tokens", "run", "--max-tokens", "0", "x")
+        self.check(2, "--max-tokens", "run", "--max-tokens", "99999999999", "x")
+        self.check(2, "auto|on|off", "run", "--think", "maybe", "x")
+        self.check(2, "takes no value", "run", "--json=yes", "x")
+        self.check(2, "--shape", "bench", "--shape", "gpt-9")
+        self.check(2, "--type", "convert", "a", "b", "--type", "q17")
+        self.check(2, "folder", "convert", "a")
+        self.check(2, "options only", "bench", "word")
+
+    def test_question(self):
+        self.check(2, "empty", "run", "")
+        self.check(2, "empty", "run", stdin=" \n\n")
+        self.check(2, "empty", "run", "-", stdin="")
+
+    def test_files(self):
+        self.check(1, "/no/such.gguf", "run", "--model", "/no/such.gguf", "x")
+        self.check(1, "/no/such.gguf", "inspect", "/no/such.gguf")
+        with tempfile.NamedTemporaryFile(suffix=".gguf") as file:
+            file.write(b"GGUF but not really one")
+            file.flush()
+            self.check(1, os.path.basename(file.name), "run", "--model", file.name, "x")
+        self.check(1, "no such", "run", "--device", "no such", "x")
+
+    def test_a_prompt_of_a_megabyte(self):
+        self.check(1, "context", "run", stdin=b"a " * 500_000)
+
+    def test_text_that_is_no_utf8(self):
+        self.check(1, "UTF-8", "run", stdin=b"What is 3 \xff\xfe 4?")
+
+    @unittest.skipUnless(os.path.exists("/dev/full"), "no /dev/full")
+    def test_a_full_disk(self):
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run(
+                [COMMAND, "run", *GREEDY, "What is 3 + 4?"],
+                stdout=full,
+                stderr=subprocess.PIPE,
+                stdin=subprocess.DEVNULL,
+                env=ENVIRONMENT,
+            )
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"cannot be written", done.stderr)
+
+
+class Run(unittest.TestCase):
+    def test_only_the_answer(self):
+        status, out, err = raison("run", *GREEDY, QUESTION)
+        self.assertEqual((status, err), (0, ""))
+        self.assertRegex(out, r"^[^\n]*\b3\b[^\n]*\n$")
+
+    def test_question_from_the_standard_input(self):
+        as_words = raison("run", *GREEDY, "What", "is", "12 * 13?")
+        self.assertIn("156", as_words[1])
+        self.assertEqual(raison("run", *GREEDY, stdin="What is 12 * 13?\n"), as_words)
+        self.assertEqual(raison("run", *GREEDY, "-", stdin="What is 12 * 13?"), as_words)
+
+    def test_trace_goes_to_standard_error(self):
+        status, out, err = raison("run", "--trace", *GREEDY, "What is 12 * 13?")
+        self.assertEqual(status, 0)
+        self.assertNotIn("[step", out)
+        self.assertRegex(err, r"^\[step 1, confidence [01]\.\d\d, \d+ tokens/s\] \S")
+
+    def test_seed(self):
+        hot = ["run", "--temperature", "2", "--max-tokens", "40", "--json", "What is 12 * 13?"]
+
+        def tokens(seed):
+            lines = map(json.loads, raison(*hot, "--seed", seed)[1].splitlines())
+            return [line["token"] for line in lines if line["event"] == "token"]
+
+        self.assertEqual(tokens("1"), tokens("1"))
+        self.assertNotEqual(tokens("1"), tokens("2"))
+
+    def test_thinking_budget(self):
+        status, out, _ = raison(
+            "run", "--json", "--think-budget", "5", *GREEDY, "What is 12 * 13?"
+        )
+        self.assertEqual(status, 0)
+        lines = [json.loads(line) for line in out.splitlines()]
+        thought = [t for t in lines if t.get("channel") == "thinking" and t["source"] == "sampled"]
+        self.assertEqual(len(thought), 5)  # what closes the thinking is forced, and not counted
+        self.assertGreater(lines[-1]["answer_tokens"], 0)
+
+    def test_an_answer_that_is_cut(self):
+        status, out, err = raison("run", "--max-tokens", "3", *GREEDY, "What is 12 * 13?")
+        self.assertIn("--max-tokens", err)
+        self.assertEqual(status, 0 if out else 1)
+
+    def test_stop_string(self):
+        _, out, _ = raison("run", *GREEDY, "--stop", "answer", "What is 12 * 13?")
+        self.assertNotIn("answer", out)
+
+    def test_petit_declines(self):
+        status, out, err = raison("run", *GREEDY, "Write a poem about cats.")
+        self.assertEqual(status, 0)
+        self.assertTrue(out.startswith("I cannot answer that"), out)
+        self.assertEqual(len(err.splitlines()), 1)
+        self.assertIn("17M demonstration model", err)
+        self.assertIn("docs/models.md", err)
+
+    def test_a_system_message(self):
+        status, out, _ = raison("run", *GREEDY, "--system", "Be brief.", "What is 3 + 4?")
+        self.assertEqual(status, 0)
+        self.assertTrue(out)
+
+
+class Inspect(unittest.TestCase):
+    def test_text(self):
+        status, out, _ = raison("inspect")
+        self.assertEqual(status, 0)
+        for part in ("Petit", "deepseek_v3", "16 a layer, 4 used and 1 shared", "Q8_0"):
+            self.assertIn(part, out)
+        self.assertIn("Q8_0", raison("inspect", "--tensors")[1].splitlines()[-1])
+
+    def test_json_adds_up(self):
+        _, out, _ = raison("inspect", "--json", "--tensors", "--context", "1024")
+        told = json.loads(out)
+        self.assertEqual(told["plan"]["context_length"], 1024)
+        self.assertEqual(
+            told["plan"]["kv_bytes"], told["plan"]["context_length"] * told["kv_bytes_per_token"]
+        )
+        self.assertEqual(
+            sum(t["bytes"] for t in told["tensors"]), sum(t["bytes"] for t in told["types"].values())
+        )
+        wide = json.loads(raison("inspect", "--json", "--kv-type", "f32")[1])
+        self.assertEqual(wide["kv_bytes_per_token"], 2 * told["kv_bytes_per_token"])
+
+    def test_plan(self):
+        _, out, _ = raison("inspect", "--plan", "--json", "--sessions", "3")
+        self.assertEqual(json.loads(out)["sessions"], 3)
+        self.assertIn("weights", raison("inspect", "--plan")[1])
+
+
+class Tokenize(unittest.TestCase):
+    def test_pieces_are_the_text(self):
+        text = "Zoë's 12 * 13 = 156\n\n\t☕ "
+        status, out, _ = raison("tokenize", "--json", stdin=text)
+        self.assertEqual(status, 0)
+        tokens = json.loads(out)
+        ids = raison("tokenize", "--ids", stdin=text)[1].split()
+        self.assertEqual([str(t["id"]) for t in tokens], ids)
+        plain = raison("tokenize", "12 * 13")[1]
+        pieces = [json.loads(line[9:]) for line in plain.splitlines()]
+        self.assertEqual("".join(pieces), "12 * 13")
+
+    def test_special_tokens_only_where_asked(self):
+        plain = raison("tokenize", "--ids", "<think>")[1].split()
+        special = raison("tokenize", "--ids", "--special", "<think>")[1].split()
+        self.assertGreater(len(plain), 1)
+        self.assertEqual(len(special), 1)
+
+    def test_nothing(self):
+        self.assertEqual(raison("tokenize", "--json", stdin=""), (0, "[]\n", ""))
+
+
+class Chat(unittest.TestCase):
+    def test_look_into_steps_and_rewind(self):
+        lines = "What is 12 * 13?\n/steps\n/why 1\n/rewind 1\n/steps\n/think 3\n/help\n/quit\nnever\n"
+        status, out, err = raison("chat", *GREEDY, stdin=lines)
+        self.assertEqual((status, err), (0, ""))
+        self.assertIn("156", out)
+        self.assertRegex(out, r"(?m)^  1 +\d+% +\d+ tokens ")
+        self.assertRegex(out, r"step 1: confidence [01]\.\d+, mean entropy")
+        self.assertRegex(out, r'at \d+ +entropy [\d.]+ +".*" [\d.]+%  of ".*" [\d.]+%')
+        self.assertRegex(out, r"(?m)^  1 .*left")  # the rewind left it
+        self.assertRegex(out, r"(?m)^  2 ")
+        self.assertIn("/rewind N [TEXT]", out)
+        self.assertNotIn("never", out)
+
+    def test_injected_text(self):
+        lines = "What is 12 * 13?\n/rewind 1 Bananas first.\n/steps\n"
+        _, out, _ = raison("chat", *GREEDY, stdin=lines)
+        self.assertRegex(out, r"(?m)^  \d .*Bananas first\.")
+
+    def test_a_mistake_does_not_end_it(self):
+        status, out, err = raison("chat", *GREEDY, stdin="/why 1\n/nonsense\n/think x\nWhat is 3 + 4?")
+        self.assertEqual(status, 1)
+        self.assertIn("7", out)
+        self.assertEqual(len(err.splitlines()), 3)
+
+
+class Hub(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.repo = os.path.join(self.folder, "models--some--repo")
+        path = json.loads(raison("inspect", "--json")[1])["path"]
+        for revision in ("aaaa", "bbbb"):
+            place = os.path.join(self.repo, "snapshots", revision, "deep")
+            os.makedirs(place)
+            os.symlink(path, os.path.join(place, "petit.gguf"))
+        os.makedirs(os.path.join(self.repo, "refs"))
+
+    def path(self, **environment):
+        status, out, err = raison(
+            "inspect", "--json", "--model", "hf:some/repo/deep/petit.gguf", environment=environment
+        )
+        self.assertEqual(status, 0, err)
+        return json.loads(out)["path"]
+
+    def test_main_comes_first(self):
+        for revision in ("aaaa", "bbbb"):
+            with open(os.path.join(self.repo, "refs", "main"), "w") as ref:
+                ref.write(revision)
+            self.assertIn("/%s/" % revision, self.path(HF_HUB_CACHE=self.folder))
+
+    def test_places(self):
+        home = os.path.join(self.folder, "home")
+        os.makedirs(os.path.join(home, ".cache", "huggingface"))
+        os.symlink(self.folder, os.path.join(home, "hub"))
+        os.symlink(self.folder, os.path.join(home, ".cache", "huggingface", "hub"))
+        self.assertIn("/home/hub/", self.path(HF_HOME=home))
+        self.assertIn("/.cache/huggingface/hub/", self.path(HOME=home))
+
+    def test_what_is_not_there(self):
+        environment = {"HF_HUB_CACHE": self.folder}
+        status, _, err = raison("run", "-m", "hf:some/repo/x.gguf", "x", environment=environment)
+        self.assertEqual(status, 1)
+        self.assertIn("hf download some/repo x.gguf", err)
+        for name in ("hf:some", "hf:some/repo", "hf:some/../x", "hf:a/b/../../../etc/passwd", "hf:///"):
+            status, _, err = raison("run", "-m", name, "x", environment=environment)
+            self.assertEqual(status, 2, name)
+
+
+class Convert(unittest.TestCase):
+    def test_round_trip(self):
+        with tempfile.TemporaryDirectory() as folder:
+            source = os.path.join(folder, "tiny")
+            os.mkdir(source)
+            subprocess.run([os.environ["RAISON_TINY_FOLDER"], source], check=True)
+            before = json.loads(raison("inspect", "--json", source)[1])
+            out = os.path.join(folder, "tiny.gguf")
+            status, text, err = raison("convert", source, out, "--type", "bf16", "--name", "Tiny")
+            self.assertEqual((status, text, err), (0, "", ""))
+            after = json.loads(raison("inspect", "--json", out)[1])
+            for key in ("architecture", "layers", "experts", "vocabulary", "parameters"):
+                self.assertEqual(before[key], after[key], key)
+            self.assertEqual(after["name"], "Tiny")
+            self.assertEqual(after["chat_template"], before["chat_template"])
+            question = ["run", "--json", "--max-tokens", "12", *GREEDY, "the end"]
+
+            def tokens(model):
+                lines = map(json.loads, raison(*question, "--model", model)[1].splitlines())
+                return [line["token"] for line in lines if line["event"] == "token"]
+
+            self.assertEqual(tokens(source), tokens(out))
+            self.assertEqual(len(tokens(out)), 12)
+            status, _, err = raison("convert", source, os.path.join(folder, "no", "x.gguf"))
+            self.assertEqual(status, 1)
+            self.assertIn("no/x.gguf", err)
+            self.assertEqual(sorted(os.listdir(folder)), ["tiny", "tiny.gguf"])
+
+
+class Bench(unittest.TestCase):
+    small = ["--prompt", "32", "--decode", "8", "--repeat", "1", "--threads", "1", "--json"]
+
+    def test_random_shapes(self):
+        for shape, kind in (("petit", "q8_0"), ("petit", "q4_k"), ("petit", "f16")):
+            status, out, err = raison("bench", "--shape", shape, "--type", kind, *self.small)
+            self.assertEqual((status, err), (0, ""), (shape, kind))
+            told = json.loads(out)
+            self.assertGreater(told["prompt_tokens_per_second"], 0)
+            self.assertGreater(told["decode_tokens_per_second"], 0)
+            self.assertGreater(told["read_bandwidth"], 1e8)
+
+    def test_sessions_share_passes(self):
+        told = json.loads(raison("bench", "--sessions", "4", "--depth", "16", *self.small)[1])
+        # 8 tokens of 4 sessions behind each one's first; a session may begin a pass later.
+        self.assertLessEqual(told["decode_passes"], 12)
+        self.assertEqual(len(told["decode_runs"]), 1)
+
+    def test_trace(self):
+        told = json.loads(raison("bench", "--trace", *self.small)[1])
+        self.assertTrue(told["trace"])
+
+
+class Program(unittest.TestCase):
+    def test_selftest(self):
+        status, out, _ = raison("selftest", "--op", "rms_norm")
+        self.assertEqual(status, 0)
+        self.assertRegex(out, r"^[1-9]\d* cases, 0 failed")
+        self.assertEqual(raison("selftest", "--op", "nonsense")[0], 2)
+
+    @unittest.skipUnless(shutil.which("nm"), "no nm")
+    def test_the_core_is_not_linked_twice(self):
+        """raison.hpp and the core both have a raison::Model, a raison::Session, ...: an object that
+        holds the core's must not be in this program, or the linker would merge the two."""
+        names = subprocess.run(
+            ["nm", "-C", "--defined-only", COMMAND], capture_output=True, text=True, check=True
+        ).stdout
+        self.assertIn("raison::cli::", names)
+        for core in ("Scheduler::", "Transformer::", "KvCache::", "Device::Open", "Session::Create"):
+            self.assertNotIn("raison::" + core, names)
+
+
+if __name__ == "__main__":
+    unittest.main()
