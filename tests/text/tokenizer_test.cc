@@ -1,12 +1,14 @@
 // What vectors cannot show: bytes that are not UTF-8, tags in callers' texts, hostile files, threads.
 #include "core/model/text/tokenizer.h"
 
+#include <fstream>
 #include <thread>
 
 #include "core/model/text/byte_alphabet.h"
 #include "core/model/text/stream_decoder.h"
 #include "core/model/text/utf8.h"
 #include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
 #include "tests/text/small_vocabulary.h"
 
 namespace raison {
@@ -202,6 +204,59 @@ TEST(Tokenizer, LyingGgufKeysAreRefused) {
   EXPECT_TRUE(Tokenizer::FromGguf(view).ok());  // merges that lead nowhere are left out
   view.tokens.clear();
   EXPECT_FALSE(Tokenizer::FromGguf(view).ok());
+}
+
+TEST(Tokenizer, MutatedFilesNeverCrash) {
+  std::ifstream file(RAISON_SOURCE_DIR "/tests/golden/text/tokenizers.json");
+  const nlohmann::json golden = nlohmann::json::parse(file);
+  nlohmann::json spec = golden["json_only"]["flags"]["tokenizer_json"];
+  // 300 tokens keep a load below a millisecond.
+  for (size_t id = 0; id < 300; ++id) {
+    spec["model"]["vocab"][golden["vocab"][id].get<std::string>()] = id;
+  }
+  spec["model"]["merges"] = nlohmann::json::array();
+  for (size_t i = 0; i < 44; ++i) spec["model"]["merges"].push_back(golden["merges"][i]);
+  const std::string whole = spec.dump();
+  ASSERT_TRUE(Tokenizer::FromHuggingFace({.tokenizer_json = whole}).ok());
+  uint64_t state = 1;
+  const auto below = [&](uint64_t n) {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    return (state >> 33) % n;
+  };
+  const char* pieces[] = {"null", "-1", "4294967296", "1e9", "[]", "{}", "\"", "\\", "true", "\"Regex\"",
+                          "(?:a*)*", "[", "Removed", "\xFF", "\\ud800", "\\p{L}", "{", "99999999999999999999"};
+  int loaded = 0;
+  for (int round = 0; round < 1500; ++round) {
+    std::string text = whole;
+    for (uint64_t edits = 1 + below(3); edits > 0; --edits) {
+      const size_t at = below(text.size());
+      const std::string piece = pieces[below(std::size(pieces))];
+      switch (below(4)) {
+        case 0:
+          text[at] = static_cast<char>(below(256));
+          break;
+        case 1:
+          text.erase(at, 1 + below(20));
+          break;
+        case 2:
+          text.insert(at, piece);
+          break;
+        default:
+          text.replace(at, std::min<size_t>(piece.size(), text.size() - at), piece);
+      }
+      if (text.empty()) text = "{";
+    }
+    const auto tokenizer = Tokenizer::FromHuggingFace({.tokenizer_json = text});
+    if (!tokenizer.ok()) {
+      EXPECT_FALSE(tokenizer.status().message().empty());
+      continue;
+    }
+    ++loaded;
+    (void)(*tokenizer)->Encode("a <l> b\xC3\xA9!\xFF 12 the\n\n").status();
+    (void)(*tokenizer)->Encode("<r>  <|x|>y", {.parse_special = true}).status();
+  }
+  EXPECT_GT(loaded, 10);
+  EXPECT_LT(loaded, 1500);
 }
 
 TEST(Tokenizer, ABacktrackingPatternIsAStatus) {
