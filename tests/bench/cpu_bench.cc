@@ -235,6 +235,17 @@ void Register() {
       bench->Arg(1)->Arg(8)->Arg(16)->Arg(512);
     }
   }
+  // Larger than any cache: the rate at which weights stream from memory.
+  for (const Type& t : {Type{"Q4_K", DType::kQ4_K}, Type{"Q8_0", DType::kQ8_0},
+                        Type{"Q6_K", DType::kQ6_K}, Type{"Q5_0", DType::kQ5_0}}) {
+    for (const bool repack : {true, false}) {
+      const std::string name =
+          std::string("head/") + t.name + (repack ? "/repacked" : "/plain") + "/rows";
+      benchmark::RegisterBenchmark(name.c_str(), [t, repack](benchmark::State& s) {
+        MatMul(s, t.type, 151936, 1536, repack);
+      })->Arg(1)->Arg(8);
+    }
+  }
   benchmark::RegisterBenchmark("moe_experts/rows", Experts)->Arg(1)->Arg(8)->Arg(512);
   benchmark::RegisterBenchmark("attention/qwen2-1.5b", [](benchmark::State& s) {
     Attention(s, 12, 2, 128, 128);

@@ -64,10 +64,11 @@ enum Kind { kOffset, kMinimum, kHalves };
 inline I NibbleMask() { return SetI(0x0f0f0f0f); }
 
 struct FormatQ8_0 {
-  static constexpr int kSubs = 1, kBytes = 34;
+  static constexpr int kParts = 1, kSubs = 1, kBytes = 34;
   static constexpr Kind kKind = kOffset;
   static constexpr int kShift = 7;  // z = 128 where codes must be unsigned
   static constexpr bool kSigned = true;
+  template <int>
   static inline void Unpack(const uint8_t *g, int, int lane, Unpacked &u) {
     u.scale = LoadF16(g + lane * 2);
     RSN_UNROLL for (int c = 0; c < 8; ++c) u.w[c] = LoadI(g + 16 * 2 + 64 * c + lane * 4);
@@ -75,10 +76,11 @@ struct FormatQ8_0 {
 };
 
 struct FormatQ4_0 {
-  static constexpr int kSubs = 1, kBytes = 18;
+  static constexpr int kParts = 1, kSubs = 1, kBytes = 18;
   static constexpr Kind kKind = kOffset;
   static constexpr int kShift = 3;
   static constexpr bool kSigned = false;
+  template <int>
   static inline void Unpack(const uint8_t *g, int, int lane, Unpacked &u) {
     u.scale = LoadF16(g + lane * 2);
     RSN_UNROLL for (int c = 0; c < 4; ++c) {
@@ -90,10 +92,11 @@ struct FormatQ4_0 {
 };
 
 struct FormatQ4_1 {
-  static constexpr int kSubs = 1, kBytes = 20;
+  static constexpr int kParts = 1, kSubs = 1, kBytes = 20;
   static constexpr Kind kKind = kMinimum;
   static constexpr int kShift = 0;
   static constexpr bool kSigned = false;
+  template <int>
   static inline void Unpack(const uint8_t *g, int, int lane, Unpacked &u) {
     u.scale = LoadF16(g + lane * 2);
     u.offset = LoadF16(g + 16 * 2 + lane * 2);
@@ -124,10 +127,11 @@ inline void UnpackFive(const uint8_t *g, int lane, Unpacked &u) {
 }
 
 struct FormatQ5_0 {
-  static constexpr int kSubs = 1, kBytes = 22;
+  static constexpr int kParts = 1, kSubs = 1, kBytes = 22;
   static constexpr Kind kKind = kOffset;
   static constexpr int kShift = 4;
   static constexpr bool kSigned = false;
+  template <int>
   static inline void Unpack(const uint8_t *g, int, int lane, Unpacked &u) {
     u.scale = LoadF16(g + lane * 2);
     UnpackFive<2>(g, lane, u);
@@ -135,10 +139,11 @@ struct FormatQ5_0 {
 };
 
 struct FormatQ5_1 {
-  static constexpr int kSubs = 1, kBytes = 24;
+  static constexpr int kParts = 1, kSubs = 1, kBytes = 24;
   static constexpr Kind kKind = kMinimum;
   static constexpr int kShift = 0;
   static constexpr bool kSigned = false;
+  template <int>
   static inline void Unpack(const uint8_t *g, int, int lane, Unpacked &u) {
     u.scale = LoadF16(g + lane * 2);
     u.offset = LoadF16(g + 16 * 2 + lane * 2);
@@ -164,25 +169,27 @@ inline void ScaleMin(const uint8_t *g, int k, int lane, Unpacked &u) {
 }
 
 struct FormatQ4_K {
-  static constexpr int kSubs = 8, kBytes = 144;
+  static constexpr int kParts = 2, kSubs = 8, kBytes = 144;
   static constexpr Kind kKind = kMinimum;
   static constexpr int kShift = 0;
   static constexpr bool kSigned = false;
+  template <int kPart>
   static inline void Unpack(const uint8_t *g, int sub, int lane, Unpacked &u) {
     ScaleMin(g, sub, lane, u);
     const uint8_t *qs = g + 16 * (16 + 32 * (sub / 2)) + lane * 4;
     RSN_UNROLL for (int c = 0; c < 8; ++c) {
       const I q = LoadI(qs + 64 * c);
-      u.w[c] = AndI(sub & 1 ? ShiftRight<4>(q) : q, NibbleMask());
+      u.w[c] = AndI(ShiftRight<4 * kPart>(q), NibbleMask());
     }
   }
 };
 
 struct FormatQ5_K {
-  static constexpr int kSubs = 8, kBytes = 176;
+  static constexpr int kParts = 2, kSubs = 8, kBytes = 176;
   static constexpr Kind kKind = kMinimum;
   static constexpr int kShift = 0;
   static constexpr bool kSigned = false;
+  template <int kPart>
   static inline void Unpack(const uint8_t *g, int sub, int lane, Unpacked &u) {
     ScaleMin(g, sub, lane, u);
     const uint8_t *qs = g + 16 * (48 + 32 * (sub / 2)) + lane * 4;
@@ -190,18 +197,20 @@ struct FormatQ5_K {
     RSN_UNROLL for (int c = 0; c < 8; ++c) {
       const I q = LoadI(qs + 64 * c);
       const I high = AndI(ShiftRightBy(LoadI(qh + 64 * c), sub), SetI(0x01010101));
-      u.w[c] = OrI(AndI(sub & 1 ? ShiftRight<4>(q) : q, NibbleMask()), ShiftLeft<4>(high));
+      u.w[c] = OrI(AndI(ShiftRight<4 * kPart>(q), NibbleMask()), ShiftLeft<4>(high));
     }
   }
 };
 
 struct FormatQ6_K {
-  static constexpr int kSubs = 8, kBytes = 210;
+  static constexpr int kParts = 4, kSubs = 8, kBytes = 210;
   static constexpr Kind kKind = kHalves;
   static constexpr int kShift = 5;
   static constexpr bool kSigned = false;
+  template <int kPart>
   static inline void Unpack(const uint8_t *g, int sub, int lane, Unpacked &u) {
-    const int n = sub / 4, j = sub % 4;  // the file's numbering of a half and its quarter
+    constexpr int j = kPart;  // the file's numbering: quarter j of half n
+    const int n = sub / 4;
     const uint8_t *ql = g + 16 * (64 * n + 32 * (j & 1)) + lane * 4;
     const uint8_t *qh = g + 16 * (128 + 32 * n) + lane * 4;
     const F d = LoadF16(g + 16 * 208 + lane * 2);
@@ -209,12 +218,17 @@ struct FormatQ6_K {
     u.scale = Mul(d, ToFloat(LoadS8(scales)));
     u.offset = Mul(d, ToFloat(LoadS8(scales + 16)));
     RSN_UNROLL for (int c = 0; c < 8; ++c) {
-      const I q = LoadI(ql + 64 * c);
-      const I high = AndI(ShiftRightBy(LoadI(qh + 64 * c), 2 * j), SetI(0x03030303));
-      u.w[c] = OrI(AndI(j >= 2 ? ShiftRight<4>(q) : q, NibbleMask()), ShiftLeft<4>(high));
+      const I q = ShiftRight<j / 2 * 4>(LoadI(ql + 64 * c));
+      const I h = LoadI(qh + 64 * c);
+      const I high = j < 2 ? ShiftLeft<j < 2 ? 4 - 2 * j : 0>(h) : ShiftRight<j < 2 ? 0 : 2 * j - 4>(h);
+      u.w[c] = OrI(AndI(q, NibbleMask()), AndI(high, SetI(0x30303030)));
     }
   }
 };
+
+// Weights are asked for about 4 KiB ahead where the hardware loses sight of them: among the streams of
+// several rows of activations, and where the fields of a large block are read side by side.
+constexpr int kAhead = 4096;
 
 template <class Format>
 inline I DotEight(I acc0, const I *w, const int8_t *x) {
@@ -255,6 +269,27 @@ inline F Accumulate(const Unpacked &u, const ActBlock &x, F acc) {
   return Fma(part, Set(x.d), acc);
 }
 
+// Sub-blocks sub + kPart .. sub + kParts - 1, unrolled so that shifts are constants.
+template <class Format, int kTokens, int kPart>
+inline void DotParts(const uint8_t *g, int sub, int64_t at, int lane, const void *const *acts, F *acc) {
+  if constexpr (kPart < Format::kParts) {
+    if constexpr (kTokens > 1 || Format::kParts > 2) {
+      constexpr int kBytes = kGroupRows * Format::kBytes / Format::kSubs;
+      const uint8_t *next = g + kAhead + (sub + kPart) * kBytes;
+      RSN_UNROLL for (int i = 0; i < kBytes; i += 64) __builtin_prefetch(next + i);
+    }
+    Unpacked u;
+    Format::template Unpack<kPart>(g, sub + kPart, lane, u);
+    if constexpr (Format::kSigned && !kHasDotSigned) {
+      RSN_UNROLL for (int c = 0; c < 8; ++c) u.w[c] = XorI(u.w[c], SetI((int)0x80808080u));
+    }
+    RSN_UNROLL for (int t = 0; t < kTokens; ++t) {
+      acc[t] = Accumulate<Format>(u, ((const ActBlock *)acts[t])[at + kPart], acc[t]);
+    }
+    DotParts<Format, kTokens, kPart + 1>(g, sub, at, lane, acts, acc);
+  }
+}
+
 template <class Format, int kTokens>
 void DotsOf(const uint8_t *group, int64_t blocks, const void *const *acts, float *out) {
   for (int lane = 0; lane < kGroupRows; lane += kLanes) {
@@ -263,15 +298,8 @@ void DotsOf(const uint8_t *group, int64_t blocks, const void *const *acts, float
     const uint8_t *g = group;
     int64_t at = 0;  // activation block
     for (int64_t b = 0; b < blocks; ++b, g += kGroupRows * Format::kBytes) {
-      for (int sub = 0; sub < Format::kSubs; ++sub, ++at) {
-        Unpacked u;
-        Format::Unpack(g, sub, lane, u);
-        if constexpr (Format::kSigned && !kHasDotSigned) {
-          RSN_UNROLL for (int c = 0; c < 8; ++c) u.w[c] = XorI(u.w[c], SetI((int)0x80808080u));
-        }
-        RSN_UNROLL for (int t = 0; t < kTokens; ++t) {
-          acc[t] = Accumulate<Format>(u, ((const ActBlock *)acts[t])[at], acc[t]);
-        }
+      for (int sub = 0; sub < Format::kSubs; sub += Format::kParts, at += Format::kParts) {
+        DotParts<Format, kTokens, 0>(g, sub, at, lane, acts, acc);
       }
     }
     RSN_UNROLL for (int t = 0; t < kTokens; ++t) Store(out + t * kGroupRows + lane, acc[t]);
