@@ -9,6 +9,7 @@
 
 #include "core/model/evaluate.h"
 #include "tests/golden/golden_file.h"
+#include "tests/session/fixture.h"
 
 namespace raison {
 namespace {
@@ -34,7 +35,7 @@ double Divergence(const uint16_t* ids, const float* logprobs, size_t count, doub
   return sum;
 }
 
-class SmolLm2 : public testing::TestWithParam<const char*> {
+class SmolLm2 : public ::testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
     const char* path = std::getenv("RAISON_TEST_SMOLLM2");
@@ -99,7 +100,41 @@ TEST_P(SmolLm2, Logits) {
   EXPECT_LE(sum / positions, golden::Tolerance("smollm2_mean_kl"));
 }
 
-INSTANTIATE_TEST_SUITE_P(Devices, SmolLm2, testing::Values("cpu"),
+// Two turns. The first is one of the vectors' chats whose first tokens have wide margins, so template,
+// tokens and answer are known; the second reuses what the first computed, and says what a session
+// without that memory says.
+TEST_P(SmolLm2, Chat) {
+  ASSERT_TRUE(model_->chat_template().ok()) << model_->chat_template().status();
+  auto scheduler = Scheduler::Create(model_);
+  ASSERT_TRUE(scheduler.ok()) << scheduler.status();
+  const nlohmann::json& known = golden_.at("prompts").at(7);
+  ASSERT_EQ(known.at("text"), "What is 12 + 30?");
+  const std::vector<int32_t> prompt = known.at("prompt"), greedy = known.at("greedy");
+  GenerateOptions options = testing::Greedy();
+  options.max_tokens = 10;
+  std::vector<Message> messages = testing::Ask(known.at("text").get<std::string>());
+
+  const auto session = testing::NewSession(*scheduler);
+  ASSERT_TRUE(session->Prompt(messages, options).ok());
+  const testing::Told first = testing::Listen(*session);
+  ASSERT_EQ(session->GetUsage().prompt_tokens, static_cast<int64_t>(prompt.size()));
+  for (size_t i = 0; i < prompt.size(); ++i) EXPECT_EQ(session->records()[i].token, prompt[i]);
+  EXPECT_EQ(first.tokens, std::vector<int32_t>(greedy.begin(), greedy.begin() + 10));
+
+  messages.push_back({"assistant", first.answer, ""});
+  messages.push_back({"user", "And what is the capital of Italy?", ""});
+  ASSERT_TRUE(session->Prompt(messages, options).ok());
+  const testing::Told second = testing::Listen(*session);
+  EXPECT_FALSE(second.answer.empty());
+  EXPECT_GE(session->GetUsage().cached_tokens, static_cast<int64_t>(prompt.size()));
+
+  const auto fresh = testing::NewSession(*scheduler);
+  ASSERT_TRUE(fresh->Prompt(messages, options).ok());
+  EXPECT_EQ(testing::Listen(*fresh).tokens, second.tokens);
+  EXPECT_EQ(fresh->GetUsage().cached_tokens, 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Devices, SmolLm2, ::testing::Values("cpu"),
                          [](const auto& info) { return std::string(info.param); });
 
 }  // namespace
