@@ -66,8 +66,8 @@ struct Tally {
 };
 
 // Runs `count` mutations; `load` damages with its mutator and loads.
-Tally Run(uint64_t count,
-          const std::function<absl::StatusOr<std::shared_ptr<Model>>(Mutator&, size_t)>& load) {
+Tally RunAll(uint64_t count,
+             const std::function<absl::StatusOr<std::shared_ptr<Model>>(Mutator&, size_t)>& load) {
   const uint64_t seed = FromEnvironment("RAISON_FUZZ_SEED", 20261124);
   count = FromEnvironment("RAISON_FUZZ_COUNT", count);
   Tally tally;
@@ -123,7 +123,7 @@ Target MakeTarget(const TinyModel& model) {
 TEST(Fuzz, Gguf) {
   std::vector<Target> targets;
   for (const TinyModel& model : Models()) targets.push_back(MakeTarget(model));
-  Run(8000, [&](Mutator& mutator, size_t which) {
+  RunAll(8000, [&](Mutator& mutator, size_t which) {
     const Target& t = targets[which];
     const size_t limit = mutator.Chance(90) ? t.header : t.file.size();
     const std::string file = mutator.Binary(t.file, limit, t.fields);
@@ -155,7 +155,7 @@ void FuzzFolder(uint64_t count, const std::string& name,
   }
   ModelOptions options = Options();
   options.load = LoadMode::kCopy;  // exactly the file's bytes, not a page of them
-  Run(count, [&](Mutator& mutator, size_t which) {
+  RunAll(count, [&](Mutator& mutator, size_t which) {
     folders[which]->Write(name, damage(mutator, contents[which]));
     return Model::Load(folders[which]->path(), options);
   });
