@@ -2,7 +2,7 @@
 # build folder under build/, so that no flag change makes another one compile again.
 # shellcheck shell=bash
 
-STAGES=(setup build unit library headers abi notices style install asan tsan qemu-x86 arm64 python trace
+STAGES=(setup build unit library headers abi notices style install asan tsan qemu-x86 arm64 python petit trace
         real-model demo)
 
 readonly QUESTION="How many r's are in strawberry?"
@@ -294,6 +294,13 @@ stage_python() {
   build/venv/bin/python -m pytest -q -rs --junitxml="$report" tests/bindings/python || rc=$?
   python3 tests/junit_counts.py "$report" >>"$STAGE_NOTES"
   return $rc
+}
+
+# The built-in model's accuracy through the Python package, on problems drawn here.
+stage_petit() {
+  need_venv
+  build/venv/bin/python -c 'import raison' || skip "the Python package is not installed"
+  build/venv/bin/python samples/petit/evaluate.py --problems 1000 --show 5
 }
 
 # `raison run --json` against the published schema, every line of it.

@@ -1,6 +1,7 @@
-// A folder and the GGUF that convert makes of it are the same model: unquantised types reproduce the
-// golden vectors, quantised ones stay within a bound. Covers the permuted q and k of llama files, the
-// split kv_b and the stacked experts of deepseek2 files, and every key that a GGUF's config comes from.
+// A folder and the GGUF that convert makes of it are the same model: unquantised types reproduce
+// the golden vectors, quantised ones stay within a bound. Covers the permuted q and k of llama
+// files, the split kv_b and the stacked experts of deepseek2 files, and every key that a GGUF's
+// config comes from.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -14,10 +15,16 @@
 namespace raison {
 namespace {
 
-constexpr const char* kModels[] = {"llama", "llama_llama3_tied", "qwen2", "deepseek_v3",
-                                   "deepseek_v3_no_q_lora", "deepseek_v3_magnitude",
-                                   "deepseek_v3_negative_bias", "deepseek_v3_zero_mask",
-                                   "deepseek_v2", "deepseek_v2_groups"};
+constexpr const char* kModels[] = {"llama",
+                                   "llama_llama3_tied",
+                                   "qwen2",
+                                   "deepseek_v3",
+                                   "deepseek_v3_no_q_lora",
+                                   "deepseek_v3_magnitude",
+                                   "deepseek_v3_negative_bias",
+                                   "deepseek_v3_zero_mask",
+                                   "deepseek_v2",
+                                   "deepseek_v2_groups"};
 
 class Converted : public testing::TestWithParam<const char*> {
  protected:

@@ -4,10 +4,9 @@
 
 #include <cstdint>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
-
-#include <nlohmann/json.hpp>
 
 namespace raison::golden {
 
@@ -17,12 +16,12 @@ struct Routed {
 };
 
 struct Prompt {
-  std::string text;              // empty for random models
-  std::vector<int32_t> prompt;   // (n)
-  std::vector<int32_t> greedy;   // (m) what the reference engine says next
-  std::vector<float> margin;     // (m) of the best logit over the second; empty if only one is known
-  std::vector<uint32_t> rows;    // (r) positions in prompt + greedy
-  std::vector<std::vector<float>> logits;        // (r, vocabulary)
+  std::string text;             // empty for random models
+  std::vector<int32_t> prompt;  // (n)
+  std::vector<int32_t> greedy;  // (m) what the reference engine says next
+  std::vector<float> margin;    // (m) of the best logit over the second; empty if only one is known
+  std::vector<uint32_t> rows;   // (r) positions in prompt + greedy
+  std::vector<std::vector<float>> logits;           // (r, vocabulary)
   std::map<uint32_t, std::vector<Routed>> routing;  // layer -> (r)
 
   std::vector<int32_t> Tokens() const;  // prompt and greedy

@@ -1,6 +1,6 @@
 // Random models of every architecture that runs, against transformers' logits, routing and greedy
-// tokens. wrong_variants.md lists which of these tests fails for which mistake: the test's name holds
-// the model's.
+// tokens. wrong_variants.md lists which of these tests fails for which mistake: the test's name
+// holds the model's.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -120,7 +120,8 @@ TEST_P(Golden, Decode) {
 
 // Chunks that fit neither pages nor vectors.
 TEST_P(Golden, OddChunks) {
-  for (const uint32_t chunk : {5u, 13u}) CompareLogits(prompts_.back(), Run(prompts_.back(), chunk));
+  for (const uint32_t chunk : {5u, 13u})
+    CompareLogits(prompts_.back(), Run(prompts_.back(), chunk));
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, Golden,

@@ -46,8 +46,7 @@ class Petit : public testing::TestWithParam<const char*> {
         divergence += golden::Divergence(prompt.logits[i], row);
         ++worst.rows;
         for (const RoutedRow& routed : ours->routing.at(prompt.rows[i])) {
-          worst.routed_elsewhere +=
-              routed.experts != prompt.routing.at(routed.layer).at(i).experts;
+          worst.routed_elsewhere += routed.experts != prompt.routing.at(routed.layer).at(i).experts;
         }
       }
       for (size_t i = 0; i < prompt.greedy.size(); ++i) {

@@ -21,7 +21,8 @@ double LogSumExp(const std::vector<float>& z) {
   return largest + std::log(sum);
 }
 
-// Divergence of our row from the reference's, which holds the likeliest tokens and the rest's total.
+// Divergence of our row from the reference's, which holds the likeliest tokens and the rest's
+// total.
 double Divergence(const uint16_t* ids, const float* logprobs, size_t count, double rest,
                   const std::vector<float>& row) {
   const double normaliser = LogSumExp(row);
@@ -100,9 +101,9 @@ TEST_P(SmolLm2, Logits) {
   EXPECT_LE(sum / positions, golden::Tolerance("smollm2_mean_kl"));
 }
 
-// Two turns. The first is one of the vectors' chats whose first tokens have wide margins, so template,
-// tokens and answer are known; the second reuses what the first computed, and says what a session
-// without that memory says.
+// Two turns. The first is one of the vectors' chats whose first tokens have wide margins, so
+// template, tokens and answer are known; the second reuses what the first computed, and says what a
+// session without that memory says.
 TEST_P(SmolLm2, Chat) {
   ASSERT_TRUE(model_->chat_template().ok()) << model_->chat_template().status();
   auto scheduler = Scheduler::Create(model_);
