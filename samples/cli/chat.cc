@@ -218,9 +218,9 @@ class Conversation {
   void Rewind(size_t index, const std::string& text) {
     const Step step = session_.Step(index);
     if ((step.flags & RSN_STEP_DISCARDED) != 0) throw UsageError("a rewind left that step before");
-    // Without a text something else has to change, or temperature 0 would say the same again.
+    // At temperature 0 something has to change, or it would say the same again.
     GenerateOptions options = options_;
-    options.exclude_first_token = text.empty();
+    options.exclude_first_token = text.empty() && !(session_.EffectiveOptions().temperature > 0);
     session_.Rewind(step.rewind, options);
     if (!text.empty()) session_.Inject(text);
     if (answered_) messages_.Truncate(messages_.Size() - 1);
@@ -285,7 +285,7 @@ int Chat(const Words& words) {
   bool failed = false;
   for (;;) {
     if (prompt) Print("\n> ");
-    std::optional<std::string> line = lines.Next();
+    const std::optional<std::string> line = lines.Next();
     if (!line.has_value()) break;
     if (line->find_first_not_of(" \t") == std::string::npos) continue;
     // A mistake in one line ends that line, not the conversation.

@@ -17,4 +17,8 @@ int Bench(const Words& words);
 int Tokenize(const Words& words);
 int Selftest(const Words& words);
 
+// A part of the selftest: the model inside loads and works out a product on the CPU. Returns what
+// is wrong, or nothing.
+std::string CheckAnswer();
+
 }  // namespace raison::cli

@@ -122,6 +122,7 @@ void LiveView::Show(const Event& event) {
     case RSN_EVENT_DONE:
       if (in_step_) EndStep(-1);
       if (!answer_ended_line_) out_ += "\n";
+      PutNotes();
       if (event.reason != RSN_DONE_FAILED) Summary();
       break;
     default:
@@ -222,6 +223,7 @@ void LiveView::EndStep(int32_t index) {
   }
   out_ += Styled(kPlain) + "\n";
   in_step_ = false;
+  PutNotes();
 }
 
 void LiveView::PutAnswer(std::string_view text) {
@@ -234,8 +236,14 @@ void LiveView::PutAnswer(std::string_view text) {
 }
 
 void LiveView::Note(const std::string& text) {
-  if (in_step_ || answer_begun_) return;  // it would tear the text; the summary follows
-  out_ += Styled(kDim) + "(" + Harmless(text) + ")" + Styled(kPlain) + "\n";
+  notes_ += Styled(kDim) + "(" + Harmless(text) + ")" + Styled(kPlain) + "\n";
+  // Inside a step or the answer it would tear the text.
+  if (!in_step_ && answer_ended_line_) PutNotes();
+}
+
+void LiveView::PutNotes() {
+  out_ += notes_;
+  notes_.clear();
 }
 
 void LiveView::Summary() {

@@ -32,6 +32,7 @@ class LiveView {
   void NewRow();
   void PutAnswer(std::string_view text);
   void Note(const std::string& text);
+  void PutNotes();
   void Summary();
   std::string Margin(const std::string& inside, const char* colour) const;
   std::string Styled(const char* style) const { return colours_ ? style : ""; }
@@ -48,6 +49,7 @@ class LiveView {
   int newlines_ = 0, spaces_ = 0;  // held back until something follows
   std::string word_;
   int word_columns_ = 0;
+  std::string notes_;  // to be shown at the end of the step or the answer
 
   bool progress_shown_ = false;
   bool answer_begun_ = false;

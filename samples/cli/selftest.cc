@@ -1,7 +1,5 @@
 // raison selftest: every operation of the CPU back end against the reference on this machine. Over
 // the static core: it must not include raison.hpp, whose classes have the core's names.
-#include <thread>
-
 #include "core/backend/conformance/conformance.h"
 #include "core/backend/cpu/cpu_backend.h"
 #include "core/backend/reference/reference_backend.h"
@@ -17,8 +15,8 @@ int Selftest(const Words& words) {
   bool verbose = false;
   Arguments arguments("selftest", "[OPTIONS]",
                       "Compares every operation of the CPU back end, as this machine's processor "
-                      "runs it, with plain loops, and checks that results do not depend on threads "
-                      "or on the rest of a batch.");
+                      "runs it, with plain loops, checks that results do not depend on threads or "
+                      "on the rest of a batch, and asks the model inside a question.");
   arguments.Section("Options");
   arguments.Text("--op", "NAME", &only, "only this operation: matmul, attention, moe_experts, ...");
   arguments.Flag("--verbose", &verbose, "the largest error of each kind");
@@ -43,8 +41,13 @@ int Selftest(const Words& words) {
   }
   out += Format("%d cases, %zu failed, %zu not offered by this back end\n", report->run,
                 report->failures.size(), report->refused.size());
+  std::string wrong;
+  if (only.empty()) {
+    wrong = CheckAnswer();
+    out += wrong.empty() ? "the model inside answers\n" : "FAILED " + wrong + "\n";
+  }
   Print(out);
-  return report->failures.empty() ? kOk : kFailure;
+  return report->failures.empty() && wrong.empty() ? kOk : kFailure;
 }
 
 }  // namespace raison::cli
