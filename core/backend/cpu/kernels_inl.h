@@ -226,9 +226,10 @@ struct FormatQ6_K {
   }
 };
 
-// Weights are asked for about 4 KiB ahead where the hardware loses sight of them: among the streams of
-// several rows of activations, and where the fields of a large block are read side by side.
-constexpr int kAhead = 4096;
+// Weights are asked for 16 KiB ahead, into the second-level cache, where the hardware loses sight of
+// them: among the streams of several rows of activations, and where the fields of a large block are
+// read side by side. Measured on Zen 4: twice the rate of no hint, or of one into the first level.
+constexpr int kAhead = 16384;
 
 template <class Format>
 inline I DotEight(I acc0, const I *w, const int8_t *x) {
@@ -276,7 +277,7 @@ inline void DotParts(const uint8_t *g, int sub, int64_t at, int lane, const void
     if constexpr (kTokens > 1 || Format::kParts > 2) {
       constexpr int kBytes = kGroupRows * Format::kBytes / Format::kSubs;
       const uint8_t *next = g + kAhead + (sub + kPart) * kBytes;
-      RSN_UNROLL for (int i = 0; i < kBytes; i += 64) __builtin_prefetch(next + i);
+      RSN_UNROLL for (int i = 0; i < kBytes; i += 64) __builtin_prefetch(next + i, 0, 2);
     }
     Unpacked u;
     Format::template Unpack<kPart>(g, sub + kPart, lane, u);
