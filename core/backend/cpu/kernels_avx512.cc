@@ -115,6 +115,14 @@ void Interleave4(const uint8_t *const *rows, int64_t units, uint8_t *out) {
   }
 }
 
+#define RSN_OWN_TRANSPOSE
+inline void TransposeSquare(F *r) {
+  I t[16];
+  for (int i = 0; i < 16; ++i) t[i] = _mm512_castps_si512(r[i]);
+  Transpose(t);
+  for (int i = 0; i < 16; ++i) r[i] = _mm512_castsi512_ps(t[i]);
+}
+
 #include "core/backend/cpu/kernels_inl.h"
 
 }  // namespace

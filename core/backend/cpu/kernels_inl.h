@@ -407,44 +407,49 @@ inline F Exp(F x) {
 
 // -------- attention ------------------------------------------------------------------------------------
 
-inline F LoadCache(CacheType type, const uint8_t *row, int at) {
-  if (type == CacheType::kF32) return Load((const float *)row + at);
-  if (type == CacheType::kF16) return LoadF16(row + 2 * at);
-  return LoadBF16(row + 2 * at);
-}
-
-float LoadOne(CacheType type, const uint8_t *row, int at) {
-  if (type == CacheType::kF32) {
-    float f;
-    __builtin_memcpy(&f, row + 4 * at, 4);
-    return f;
-  }
-  alignas(64) uint16_t bits[kLanes] = {};
-  __builtin_memcpy(bits, row + 2 * at, 2);
+// One element, widened as the vectors are.
+template <class Type>
+float LoadOne(const uint8_t *row, int at) {
+  alignas(64) uint8_t bytes[kLanes * Type::kBytes] = {};
+  __builtin_memcpy(bytes, row + Type::kBytes * at, Type::kBytes);
   alignas(64) float values[kLanes];
-  Store(values, type == CacheType::kF16 ? LoadF16((const uint8_t *)bits)
-                                        : LoadBF16((const uint8_t *)bits));
+  Store(values, Type::At(bytes));
   return values[0];
 }
 
 constexpr int kPackKeys = 32;  // keys whose dimensions are packed side by side
 
+#ifndef RSN_OWN_TRANSPOSE
+// r[i][j] <-> r[j][i]
+void TransposeSquare(F *r) {
+  alignas(64) float in[kLanes][kLanes], out[kLanes][kLanes];
+  for (int i = 0; i < kLanes; ++i) Store(in[i], r[i]);
+  for (int i = 0; i < kLanes; ++i) {
+    for (int j = 0; j < kLanes; ++j) out[j][i] = in[i][j];
+  }
+  for (int i = 0; i < kLanes; ++i) r[i] = Load(out[i]);
+}
+#endif
+
 // packed[d * kPackKeys + j] = key j's dimension d; absent keys are 0.
-void PackKeys(const AttendBlock &b, int first, float *packed) {
+template <class Type>
+void PackKeys(const AttendBlock &b, int first) {
   const int n = b.keys - first < kPackKeys ? b.keys - first : kPackKeys;
-  alignas(64) float row[kLanes];
-  for (int j = 0; j < kPackKeys; ++j) {
-    if (j >= n) {
-      for (int d = 0; d < b.key_width; ++d) packed[d * kPackKeys + j] = 0;
-      continue;
-    }
-    const uint8_t *source = b.key_rows[first + j];
+  for (int j = 0; j < kPackKeys; j += kLanes) {
     int d = 0;
     for (; d + kLanes <= b.key_width; d += kLanes) {
-      Store(row, LoadCache(b.type, source, d));
-      for (int i = 0; i < kLanes; ++i) packed[(d + i) * kPackKeys + j] = row[i];
+      F r[kLanes];
+      RSN_UNROLL for (int i = 0; i < kLanes; ++i) {
+        r[i] = j + i < n ? Type::At(b.key_rows[first + j + i] + Type::kBytes * d) : Zero();
+      }
+      TransposeSquare(r);
+      RSN_UNROLL for (int i = 0; i < kLanes; ++i) Store(b.packed + (d + i) * kPackKeys + j, r[i]);
     }
-    for (; d < b.key_width; ++d) packed[d * kPackKeys + j] = LoadOne(b.type, source, d);
+    for (; d < b.key_width; ++d) {
+      for (int i = j; i < j + kLanes; ++i) {
+        b.packed[d * kPackKeys + i] = i < n ? LoadOne<Type>(b.key_rows[first + i], d) : 0.0f;
+      }
+    }
   }
 }
 
@@ -479,13 +484,19 @@ void Scores(const AttendBlock &b, int query, int first) {
 void SoftmaxBlock(float *scores, int n, float *maximum, float *sum) {
   alignas(64) static const float kIndex[16] = {0, 1, 2,  3,  4,  5,  6,  7,
                                                8, 9, 10, 11, 12, 13, 14, 15};
-  float most = scores[0];
-  bool nan = most != most;
-  for (int j = 1; j < n; ++j) {
-    nan |= scores[j] != scores[j];
-    most = scores[j] > most ? scores[j] : most;
+  F highest = Set(scores[0]), poison = Zero();
+  int i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    const F x = Load(scores + i);
+    highest = Max(x, highest);
+    poison = Add(poison, Select(IsNan(x), x, Zero()));
   }
-  if (nan) most = __builtin_nanf("");
+  float most = MaxLanes(highest), bad = SumLanes(poison);
+  for (; i < n; ++i) {
+    if (scores[i] != scores[i]) bad = scores[i];
+    most = scores[i] > most ? scores[i] : most;
+  }
+  if (bad != bad) most = bad;
   F total = Zero();
   for (int j = 0; j < n; j += kLanes) {
     F p = Exp(Sub(Load(scores + j), Set(most)));
@@ -500,7 +511,7 @@ void SoftmaxBlock(float *scores, int n, float *maximum, float *sum) {
 }
 
 // value[q][at..] += sum over keys [from, to) of weight * value row, keys in order.
-template <int kQueries, int kVectors>
+template <class Type, int kQueries, int kVectors>
 void Values(const AttendBlock &b, int query, int at, int from, int to) {
   F acc[kQueries][kVectors];
   RSN_UNROLL for (int q = 0; q < kQueries; ++q) {
@@ -508,9 +519,9 @@ void Values(const AttendBlock &b, int query, int at, int from, int to) {
   }
   const float *p = b.scores + query * kKeyBlock;
   for (int j = from; j < to; ++j) {
-    const uint8_t *row = b.value_rows[j];
+    const uint8_t *row = b.value_rows[j] + at * Type::kBytes;
     F v[kVectors];
-    RSN_UNROLL for (int i = 0; i < kVectors; ++i) v[i] = LoadCache(b.type, row, at + i * kLanes);
+    RSN_UNROLL for (int i = 0; i < kVectors; ++i) v[i] = Type::At(row + i * kLanes * Type::kBytes);
     RSN_UNROLL for (int q = 0; q < kQueries; ++q) {
       const F w = Set(p[q * kKeyBlock + j]);
       RSN_UNROLL for (int i = 0; i < kVectors; ++i) acc[q][i] = Fma(v[i], w, acc[q][i]);
@@ -521,19 +532,23 @@ void Values(const AttendBlock &b, int query, int at, int from, int to) {
   }
 }
 
-template <int kQueries>
+template <class Type, int kQueries>
 void ValueRange(const AttendBlock &b, int query, int from, int to) {
   if (from >= to) return;
+  // As many accumulators as the registers hold: 32 with sixteen lanes or on aarch64, 16 elsewhere.
+  constexpr int kVectors = kTileTokens >= 8 && kQueries <= 6 ? 4 : 2;
   int at = 0;
-  for (; at + 2 * kLanes <= b.value_width; at += 2 * kLanes) {
-    Values<kQueries, 2>(b, query, at, from, to);
+  for (; at + kVectors * kLanes <= b.value_width; at += kVectors * kLanes) {
+    Values<Type, kQueries, kVectors>(b, query, at, from, to);
   }
-  for (; at + kLanes <= b.value_width; at += kLanes) Values<kQueries, 1>(b, query, at, from, to);
+  for (; at + kLanes <= b.value_width; at += kLanes) {
+    Values<Type, kQueries, 1>(b, query, at, from, to);
+  }
   for (; at < b.value_width; ++at) {
     for (int q = query; q < query + kQueries; ++q) {
       F acc = Set(b.value[q][at]);  // one lane's worth, with the same fused operation
       for (int j = from; j < to; ++j) {
-        acc = Fma(Set(LoadOne(b.type, b.value_rows[j], at)), Set(b.scores[q * kKeyBlock + j]), acc);
+        acc = Fma(Set(LoadOne<Type>(b.value_rows[j], at)), Set(b.scores[q * kKeyBlock + j]), acc);
       }
       alignas(64) float lanes[kLanes];
       Store(lanes, acc);
@@ -542,23 +557,29 @@ void ValueRange(const AttendBlock &b, int query, int from, int to) {
   }
 }
 
-template <int kQueries>
+template <class Type, int kQueries>
 void ValueTile(const AttendBlock &b, int query) {
   // Keys that only some queries see are never read for the others: a later row's NaN stays there.
   int common = b.visible[query];
   for (int q = 1; q < kQueries; ++q) {
     if (b.visible[query + q] < common) common = b.visible[query + q];
   }
-  ValueRange<kQueries>(b, query, 0, common);
-  for (int q = 0; q < kQueries; ++q) ValueRange<1>(b, query + q, common, b.visible[query + q]);
+  ValueRange<Type, kQueries>(b, query, 0, common);
+  for (int q = 0; q < kQueries; ++q) {
+    ValueRange<Type, 1>(b, query + q, common, b.visible[query + q]);
+  }
 }
 
-void Attend(const AttendBlock &b) {
-  constexpr int kTile = kLanes >= 16 ? 8 : 4;
+template <class Type>
+void AttendTyped(const AttendBlock &b) {
+  constexpr int kTile = kTileTokens >= 8 ? 8 : 4;
+  constexpr int kSix = kTile >= 8 ? 6 : 2, kFour = kTile >= 8 ? 4 : 2;
   for (int first = 0; first < b.keys; first += kPackKeys) {
-    PackKeys(b, first, b.packed);
+    PackKeys<Type>(b, first);
     int q = 0;
     for (; q + kTile <= b.queries; q += kTile) Scores<kTile>(b, q, first);
+    for (; q + kSix <= b.queries; q += kSix) Scores<kSix>(b, q, first);
+    for (; q + kFour <= b.queries; q += kFour) Scores<kFour>(b, q, first);
     for (; q + 2 <= b.queries; q += 2) Scores<2>(b, q, first);
     for (; q < b.queries; ++q) Scores<1>(b, q, first);
   }
@@ -568,9 +589,17 @@ void Attend(const AttendBlock &b) {
     for (int i = 0; i < b.value_width; ++i) b.value[q][i] = 0;
   }
   int q = 0;
-  for (; q + kTile <= b.queries; q += kTile) ValueTile<kTile>(b, q);
-  for (; q + 2 <= b.queries; q += 2) ValueTile<2>(b, q);
-  for (; q < b.queries; ++q) ValueTile<1>(b, q);
+  for (; q + kTile <= b.queries; q += kTile) ValueTile<Type, kTile>(b, q);
+  for (; q + kSix <= b.queries; q += kSix) ValueTile<Type, kSix>(b, q);
+  for (; q + kFour <= b.queries; q += kFour) ValueTile<Type, kFour>(b, q);
+  for (; q + 2 <= b.queries; q += 2) ValueTile<Type, 2>(b, q);
+  for (; q < b.queries; ++q) ValueTile<Type, 1>(b, q);
+}
+
+void Attend(const AttendBlock &b) {
+  if (b.type == CacheType::kF32) return AttendTyped<FloatF32>(b);
+  if (b.type == CacheType::kF16) return AttendTyped<FloatF16>(b);
+  AttendTyped<FloatBF16>(b);
 }
 
 float ExpOne(float x) {
