@@ -17,12 +17,15 @@ namespace {
 
 constexpr const char* kModels[] = {"llama",
                                    "llama_llama3_tied",
+                                   "llama_linear",
                                    "qwen2",
+                                   "qwen2_yarn",
                                    "deepseek_v3",
                                    "deepseek_v3_no_q_lora",
                                    "deepseek_v3_magnitude",
                                    "deepseek_v3_negative_bias",
                                    "deepseek_v3_zero_mask",
+                                   "deepseek_v3_small_values",
                                    "deepseek_v2",
                                    "deepseek_v2_groups"};
 
