@@ -137,16 +137,6 @@ class Attention {
     return p_.out + (row - p_.first_row) * p_.out_row + (task.head * p_.group + h) * p_.out_head;
   }
 
-  // The kernel asks for keys of its own block; the next block's first ones are asked for here.
-  void PrefetchKeys(const Task& task, int64_t begin, int64_t end) const {
-    const int64_t bytes = key_width_ * (p_.keys.dtype == RSN_DTYPE_F32 ? 4 : 2);
-    for (int64_t j = begin; j < end && j < task.block_end * kKeyBlock; ++j) {
-      const uint8_t* row =
-          RowAt(p_.keys, task.sequence->pages[j / p_.page_tokens], task.head, j % p_.page_tokens);
-      for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(row + i, 0, 2);
-    }
-  }
-
   void RunTask(const Task& task, const Worker& w) const {
     const int64_t group = task.head_end - task.head_begin;
     const int queries = static_cast<int>(task.rows * group);
@@ -171,7 +161,6 @@ class Attention {
         key_rows[j] = RowAt(p_.keys, page, task.head, at);
         value_rows[j] = RowAt(p_.values, page, task.head, at);
       }
-      PrefetchKeys(task, first + kKeyBlock, std::min<int64_t>(last + 1, first + kKeyBlock + 32));
       const bool direct = task.partial < 0 && b == 0;
       for (int i = 0; i < queries; ++i) {
         const int64_t row = task.row + i / group;
