@@ -40,8 +40,8 @@ constexpr char kTekken[] =
     R"(*|\p{N}| ?[^)" RSN_SPACE R"(\p{L}\p{N}]+[\r\n/]*|)" RSN_S R"(*[\r\n]+)" RSN_TAIL;
 // deepseek-v3, step 3
 constexpr char kDeepSeekV3[] =
-    R"([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+)"
-    R"(| ?[\p{P}\p{S}]+[\r\n]*|)" RSN_S R"(*[\r\n]+)" RSN_TAIL;
+    R"([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S})" RSN_NEW_SYMBOLS
+    R"(]?[\p{L}\p{M}]+| ?[\p{P}\p{S})" RSN_NEW_SYMBOLS R"(]+[\r\n]*|)" RSN_S R"(*[\r\n]+)" RSN_TAIL;
 constexpr char kCjkKana[] = R"([\x{4E00}-\x{9FA5}\x{3040}-\x{309F}\x{30A0}-\x{30FF}]+)";
 // deepseek-llm and deepseek-coder: the middle range is as wide as the model's own file has it
 constexpr char kWideCjk[] =

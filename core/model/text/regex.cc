@@ -88,6 +88,7 @@ absl::StatusOr<std::string> TranslateOniguruma(std::string_view pattern) {
         const bool category = name.size() <= 2 || name == "Any";
         absl::StrAppend(&out, "\\", std::string_view(&e, 1), "{", caret, category ? "" : "sc:", name,
                         "}");
+        if (in_class && e == 'p' && caret.empty() && name == "S") out.append(RSN_NEW_SYMBOLS);
         i = close;
         break;
       }

@@ -15,6 +15,14 @@ struct pcre2_real_match_context_8;
 
 namespace raison {
 
+// Symbols (mostly emoji) that Unicode 15 and 16 have and PCRE2 10.42, at 14, does not know: \p{S} in a
+// class is followed by these, so that new emoji are split as Hugging Face splits them.
+#define RSN_NEW_SYMBOLS                                                                          \
+  R"(\x{1F6DC}\x{1F774}-\x{1F776}\x{1F77B}-\x{1F77F}\x{1F7D9}\x{1F8B2}-\x{1F8BB}\x{1F8C0})"      \
+  R"(\x{1F8C1}\x{1FA75}-\x{1FA77}\x{1FA87}-\x{1FA89}\x{1FA8F}\x{1FAAD}-\x{1FAAF}\x{1FABB}-)"     \
+  R"(\x{1FABF}\x{1FAC6}\x{1FACE}\x{1FACF}\x{1FADA}-\x{1FADC}\x{1FADF}\x{1FAE8}\x{1FAE9})"        \
+  R"(\x{1FAF7}\x{1FAF8}\x{1FBCB}-\x{1FBEF})"
+
 // The Oniguruma pattern of a tokenizer.json as one that PCRE2 10.42 reads alike.
 absl::StatusOr<std::string> TranslateOniguruma(std::string_view pattern);
 

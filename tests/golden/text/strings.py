@@ -55,6 +55,8 @@ def texts():
     # emoji
     t += ["\U0001f1e9\U0001f1ea\U0001f1eb\U0001f1f7", "\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466",
           "\U0001f44d\U0001f3fd!", "1\ufe0f\u20e3#\ufe0f\u20e3", "\u2764\ufe0f\u2764", "\U0001f3f4\U000e0067\U000e0062\U000e007f", "x\U0001f600y"]
+    # symbols of Unicode 15 and 16
+    t += ["x \U0001f6dc y", "hi\U0001fae8th", " \U0001fae9\n", "\U0001fabfre\U0001facf", "a \U0001fbcb1"]
     # code
     t += ["def f(x):\n    return x + 1\n\n\nclass A:\n\tpass\n", "};\n\n", "a->b != c", "//////", "/* */\r\n", "\\n\\t",
           "<a href=\"x\">y</a>", "{\"a\":[1,2.5,-3e8],\"b\":null}", "for(;;){i++;}//x\n\n\n\ty", "$x = ~$y ^ `z`;",
