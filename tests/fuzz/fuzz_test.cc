@@ -93,26 +93,47 @@ Tally RunAll(uint64_t count,
   return tally;
 }
 
+// The harness itself: undamaged, every model loads and computes a step.
+TEST(Fuzz, UndamagedModelsLoad) {
+  for (const TinyModel& tiny : Models()) {
+    const std::string file = MakeTinyGguf(tiny);
+    const auto model = Model::LoadMemory(AsBytes(file), Options());
+    ASSERT_TRUE(model.ok()) << model.status();
+    const auto evaluation = Evaluate(**model, {1, 2, 3});
+    EXPECT_TRUE(evaluation.ok()) << evaluation.status();
+  }
+}
+
 struct Target {
   std::string file;
   size_t header = 0;
-  std::vector<size_t> fields;  // offsets of counts, lengths, types, dimensions and scalar values
+  testing::Fields fields;
 };
 
 Target MakeTarget(const TinyModel& model) {
-  Target t{.file = MakeTinyGguf(model), .fields = {4, 8, 16}};
+  Target t{.file = MakeTinyGguf(model)};
+  t.fields.structure = {4, 8, 16};
   const auto checkpoint = Checkpoint::FromMemory(AsBytes(t.file));
   if (!checkpoint.ok()) return t;
   for (const auto& [key, value] : (*checkpoint)->gguf()->values()) {
-    const size_t at = t.file.find(key);
-    t.fields.insert(t.fields.end(), {at - 8, at + key.size(), at + key.size() + 4});
-    if (value.type == GgufType::kArray) t.fields.push_back(at + key.size() + 8);
+    const size_t at = t.file.find(key), end = at + key.size();
+    t.fields.structure.insert(t.fields.structure.end(), {at - 8, end});
+    const bool scalar = value.type != GgufType::kString && value.type != GgufType::kArray;
+    (scalar ? t.fields.values : t.fields.structure).push_back(end + 4);
+    if (value.type == GgufType::kString) t.fields.contents.push_back({end + 12, value.text.size()});
+    if (value.type == GgufType::kArray) {
+      t.fields.structure.push_back(end + 8);
+      const size_t bytes = value.elements.empty() ? value.count * 9 : value.elements.size();
+      t.fields.contents.push_back({end + 16, bytes});
+    }
   }
   t.header = t.file.size();
   for (const StoredTensor& tensor : (*checkpoint)->tensors()) {
-    const size_t at = t.file.find(tensor.name) + tensor.name.size();
-    t.fields.insert(t.fields.end(), {at, at + 4, at + 12, at + 4 + 8 * tensor.shape.size(),
-                                     at + 8 + 8 * tensor.shape.size()});
+    const size_t at = t.file.find(tensor.name), end = at + tensor.name.size();
+    const size_t type = end + 4 + 8 * tensor.shape.size();
+    t.fields.structure.insert(t.fields.structure.end(), {at - 8, end});
+    t.fields.values.insert(t.fields.values.end(), {end + 4, type - 8, type, type + 4});
+    t.fields.contents.push_back({at, tensor.name.size()});
     const size_t data = static_cast<size_t>(
         tensor.parts[0].data() - reinterpret_cast<const std::byte*>(t.file.data()));
     t.header = std::min(t.header, data);
@@ -165,7 +186,7 @@ TEST(Fuzz, SafetensorsHeader) {
   FuzzFolder(4000, "model.safetensors", [](Mutator& mutator, const std::string& file) {
     uint64_t length;
     std::memcpy(&length, file.data(), 8);
-    if (mutator.Chance(20)) return mutator.Binary(file, 8 + length, {0});
+    if (mutator.Chance(20)) return mutator.Binary(file, 8 + length, {.structure = {0}});
     const std::string header = mutator.Text(file.substr(8, length)), data = file.substr(8 + length);
     // The length is made to fit, or the damage would seldom be looked at.
     length = header.size();

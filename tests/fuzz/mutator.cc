@@ -13,8 +13,11 @@ uint64_t Mutator::Next() {  // splitmix64
   return z ^ (z >> 31);
 }
 
-uint64_t Mutator::Number(size_t file_size) {
-  switch (Below(6)) {
+uint64_t Mutator::Number(uint64_t old, size_t file_size) {
+  switch (Below(9)) {
+    case 6: return old + Below(5) - 2;
+    case 7: return old * 2;
+    case 8: return old / 2;
     case 0: return Below(16);
     case 1: return (uint64_t{1} << Below(64)) + Below(3) - 1;
     case 2: return file_size + Below(65) - 32;
@@ -24,16 +27,29 @@ uint64_t Mutator::Number(size_t file_size) {
   }
 }
 
-void Mutator::BinaryStep(std::string& file, size_t limit, const std::vector<size_t>& fields) {
+void Mutator::BinaryStep(std::string& file, size_t limit, const Fields& fields) {
   limit = std::min(limit, file.size());
   if (limit == 0) return;
   const size_t at = Below(limit);
   const auto overwrite = [&](size_t where, size_t bytes) {
-    const uint64_t number = Number(file.size());
-    if (where + bytes <= file.size()) std::memcpy(file.data() + where, &number, bytes);
+    if (where + bytes > file.size()) return;
+    uint64_t number = 0;
+    std::memcpy(&number, file.data() + where, bytes);
+    number = Number(number, file.size());
+    std::memcpy(file.data() + where, &number, bytes);
   };
-  if (!fields.empty() && Chance(45)) {
-    return overwrite(fields[Below(fields.size())], Chance(50) ? 4 : 8);
+  const size_t what = Below(100);
+  if (what < 45 && !fields.values.empty()) {
+    return overwrite(fields.values[Below(fields.values.size())], Chance(80) ? 4 : 8);
+  }
+  if (what < 70 && !fields.contents.empty()) {
+    const Fields::Run& run = fields.contents[Below(fields.contents.size())];
+    const size_t where = run.at + Below(run.size);
+    if (where < file.size()) file[where] = static_cast<char>(Chance(50) ? Next() : Below(128));
+    return;
+  }
+  if (what < 80 && !fields.structure.empty()) {
+    return overwrite(fields.structure[Below(fields.structure.size())], Chance(50) ? 4 : 8);
   }
   switch (Below(8)) {
     case 0: file[at] = static_cast<char>(file[at] ^ 1 << Below(8)); return;
@@ -51,8 +67,8 @@ void Mutator::BinaryStep(std::string& file, size_t limit, const std::vector<size
   }
 }
 
-std::string Mutator::Binary(std::string file, size_t limit, const std::vector<size_t>& fields) {
-  for (size_t steps = 1 + Below(3); steps > 0; --steps) BinaryStep(file, limit, fields);
+std::string Mutator::Binary(std::string file, size_t limit, const Fields& fields) {
+  for (size_t steps = Chance(60) ? 1 : 1 + Below(3); steps > 0; --steps) BinaryStep(file, limit, fields);
   return file;
 }
 
@@ -69,10 +85,12 @@ void Mutator::TextStep(std::string& file) {
     const size_t end = file.find('\n', from);
     return std::pair(std::min(begin, file.size()), end == file.npos ? file.size() : end + 1);
   };
-  switch (Below(10)) {
+  switch (Below(14)) {
     case 0:
     case 1:
-    case 2: {  // the next number or literal becomes another value
+    case 2:
+    case 8:
+    case 9: {  // the next number or literal becomes another value
       size_t from = at;
       while (from < file.size() && !std::isdigit(static_cast<unsigned char>(file[from]))) ++from;
       size_t to = from;
@@ -80,7 +98,9 @@ void Mutator::TextStep(std::string& file) {
       file.replace(from, to - from, value);
       return;
     }
-    case 3: {  // what follows the next colon, up to the end of its line
+    case 3:
+    case 10:
+    case 11: {  // what follows the next colon, up to the end of its line
       const size_t colon = file.find(": ", at);
       if (colon == file.npos) return;
       const size_t end = std::min(file.find('\n', colon), file.size());
@@ -113,7 +133,7 @@ void Mutator::TextStep(std::string& file) {
 }
 
 std::string Mutator::Text(std::string file) {
-  for (size_t steps = 1 + Below(3); steps > 0; --steps) TextStep(file);
+  for (size_t steps = Chance(60) ? 1 : 1 + Below(3); steps > 0; --steps) TextStep(file);
   return file;
 }
 
