@@ -260,10 +260,13 @@ stage_arm64() {
   same_tokens aarch64 "$(greedy_tokens "$(tool)")" \
     qemu-aarch64 -L /usr/aarch64-linux-gnu "$ROOT/build/arm64/bin/raison"
   count 1 0 0
-  # The arm64 kernels, operation by operation, against the reference.
-  if has_target arm64 tests/backend/all; then
-    build arm64 tests/backend/all
-    run_ctest arm64 --test-dir build/arm64/tests/backend
+  # The arm64 kernels, operation by operation, against the reference. The other back ends are the same
+  # C++ as on the machine itself, and slow here.
+  if has_target arm64 backend_op_test; then
+    build arm64 backend_op_test
+    run_ctest arm64 --test-dir build/arm64/tests/backend -R neon
+  else
+    note_skip "no operation test is built for arm64"
   fi
 }
 
