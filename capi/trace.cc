@@ -108,8 +108,8 @@ rsn_status rsn_session_token(const rsn_session* session, int64_t position, rsn_t
   return Read(session, [&](const raison::Session& s) -> rsn_status {
     RSN_CAPI_RETURN_IF_ERROR(CheckOut("rsn_token", token));
     const std::vector<raison::TokenRecord>& records = s.records();
-    if (position < 0 || position >= static_cast<int64_t>(records.size())) {
-      return FailWith(RSN_ERR_ARGUMENT, "position ", position, " of ", records.size());
+    if (position < 0 || position >= s.position()) {
+      return FailWith(RSN_ERR_ARGUMENT, "position ", position, " of ", s.position());
     }
     const raison::TokenRecord& r = records[static_cast<size_t>(position)];
     rsn_token value = Defaults<rsn_token>();

@@ -60,6 +60,7 @@ struct Event {
   TokenRecord record;                      // kToken; text above is what may be shown
   int64_t done = 0, total = 0, cached = 0;  // kProgress
   bool narrative = false;                   // told by the narrative: a rewind may tell it again
+  bool silent = false;                      // the caller has had it: keeps its place, is not told
 };
 
 enum StepFlags : uint32_t { kStepDiscarded = 1, kStepForced = 2, kStepOpen = 4 };

@@ -52,7 +52,7 @@ void Narrative::Read(const std::vector<ThinkEvent>& events, std::vector<Narrativ
         fed_.pop_front();
         if (record.channel == Channel::kControl || e.channel == Channel::kControl) {
           record.channel = Channel::kControl;
-          ReleaseAnswer("", /*all=*/true, told);
+          ReleaseAnswer(stop_.Finish(), /*all=*/true, told);  // no stop string goes across it
           told->push_back({.kind = EventKind::kToken, .record = std::move(record)});
         } else if (e.channel == Channel::kThinking) {
           ReadThinking(std::move(record), e.text, told);

@@ -52,6 +52,7 @@ struct Request {
   Narrative narrative;  // now
   std::vector<int64_t> cuts;  // positions where a step was ended from outside
   size_t told = 0;            // narrative events that the caller has had since the prompt's end
+  int64_t told_end = 0;       // tokens before this position are not told again after a rewind
   BudgetPolicy budget;
   std::deque<ForcedToken> forced;
   std::optional<ThinkEndReason> closing;  // why the thinking is being ended

@@ -12,7 +12,12 @@ absl::StatusOr<std::shared_ptr<Scheduler>> Scheduler::Create(std::shared_ptr<Mod
   RSN_ASSIGN_OR_RETURN(scheduler->transformer_,
                        scheduler->model_->NewTransformer(scheduler->cache_.get()));
   try {
-    scheduler->thread_ = std::thread([s = scheduler.get()] { s->RunPasses(); });
+    std::vector<Work*> batch;
+    batch.reserve(scheduler->transformer_->limits().sequences);
+    scheduler->thread_ = std::thread(
+        [s = scheduler.get(), batch = std::move(batch)]() mutable {
+          s->RunPasses(std::move(batch));
+        });
   } catch (const std::exception& e) {
     return absl::ResourceExhaustedError(absl::StrCat("no thread for the model: ", e.what()));
   }
@@ -67,9 +72,10 @@ bool Scheduler::IsCancelled(const Work& work) {
   return work.cancelled != nullptr && work.cancelled->load(std::memory_order_relaxed);
 }
 
-std::vector<Work*> Scheduler::TakeBatch() {
+void Scheduler::TakeBatch(std::vector<Work*>* taken) {
   const StepLimits& limits = transformer_->limits();
-  std::vector<Work*> batch;
+  std::vector<Work*>& batch = *taken;
+  batch.clear();
   uint64_t rows = 0, logit_rows = 0, pages = 0, adjustments = 0;
   // In order of arrival; what does not fit stays at the front for the next pass.
   for (auto it = waiting_.begin(); it != waiting_.end() && batch.size() < limits.sequences;) {
@@ -91,20 +97,22 @@ std::vector<Work*> Scheduler::TakeBatch() {
     batch.push_back(w);
     it = waiting_.erase(it);
   }
-  return batch;
 }
 
-void Scheduler::RunPasses() {
+void Scheduler::RunPasses(std::vector<Work*> batch) {
   std::unique_lock lock(mutex_);
   while (true) {
     work_waits_.wait(lock, [this] { return closing_ || !waiting_.empty(); });
     if (waiting_.empty()) return;  // closing
-    const std::vector<Work*> batch = TakeBatch();
+    TakeBatch(&batch);
     lock.unlock();
     try {
       RunPass(batch);
     } catch (const std::exception& e) {  // bad_alloc: nothing of ours throws
-      for (Work* w : batch) w->status = absl::ResourceExhaustedError(e.what());
+      for (Work* w : batch) {
+        w->status = absl::ResourceExhaustedError(e.what());
+        ForgetPages(*w);
+      }
     }
     lock.lock();
     for (Work* w : batch) w->done = true;
@@ -112,10 +120,18 @@ void Scheduler::RunPasses() {
   }
 }
 
+// A page that was to be copied may not have been: forgets all of the page that the work began in.
+void Scheduler::ForgetPages(Work& work) {
+  if (work.pages->length() > work.length_before) {
+    work.pages->Truncate(work.length_before / kPageTokens * kPageTokens);
+  }
+}
+
 void Scheduler::RunPass(absl::Span<Work* const> batch) {
   Step step;
   std::vector<Work*> running;
   for (Work* w : batch) {
+    w->length_before = w->pages->length();
     if (IsCancelled(*w)) {
       w->status = absl::CancelledError("cancelled");
       continue;
@@ -154,8 +170,7 @@ void Scheduler::RunPass(absl::Span<Work* const> batch) {
       };
       w->status = w->on_logits(own, fetch);
     }
-    // A page that was to be copied may not have been: forget all of the page that the work began in.
-    if (!w->status.ok()) w->pages->Truncate((w->pages->length() - n) / kPageTokens * kPageTokens);
+    if (!w->status.ok()) ForgetPages(*w);
     row += n;
     logit += w->logit_rows;
   }

@@ -28,6 +28,7 @@ struct Work {
   std::vector<LogitAdjustment> adjustments;     // of the last row
   bool wants_routing = false;
   const std::atomic<bool>* cancelled = nullptr;
+  uint32_t length_before = 0;  // of the pages, kept by the scheduler
   // Called on the scheduler's thread before the next pass, with one row per wanted token.
   std::function<absl::Status(std::vector<LogitRow>&, const FetchRow&)> on_logits;
 
@@ -63,10 +64,11 @@ class Scheduler {
 
  private:
   Scheduler() = default;
-  void RunPasses();
-  std::vector<Work*> TakeBatch();  // with the lock held
+  void RunPasses(std::vector<Work*> batch);  // empty, with room for the largest
+  void TakeBatch(std::vector<Work*>* batch);  // with the lock held; allocates nothing
   void RunPass(absl::Span<Work* const> batch);
   static bool IsCancelled(const Work& work);
+  static void ForgetPages(Work& work);
 
   std::shared_ptr<Model> model_;
   std::unique_ptr<KvCache> cache_;

@@ -98,6 +98,7 @@ absl::Status Session::Start(std::vector<int32_t> tokens, ThinkState start,
 
   cancelled_ = true;  // a pass of the request that is dropped here may end early
   Settle();
+  cancelled_ = false;
   events_.clear();
   steps_.clear();
   numbers_.clear();

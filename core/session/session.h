@@ -89,10 +89,12 @@ class Session {
   void Force(const std::vector<int32_t>& tokens, Source source);
   void Finish(DoneReason reason, absl::Status status = absl::OkStatus());
   Event Pop();
+  void KeepPromptEnd();
 
   // Telling (session_events.cc).
   void Apply(const NarrativeEvent& told);
   void Tell(const std::vector<NarrativeEvent>& told);
+  void Enqueue(Event event);
   Event ToEvent(const NarrativeEvent& told) const;
   Event MakeEvent(EventKind kind) const;
   Event ProgressEvent() const;
@@ -105,6 +107,11 @@ class Session {
   absl::Status ContinueWith(int64_t position, const std::optional<GenerateOptions>& options);
   void Settle();
   void ForgetComputed();
+  struct Pending {
+    std::deque<ForcedToken> forced;
+    std::optional<ThinkEndReason> closing;
+  };
+  Pending PendingFrom(int64_t position) const;
   void DropUndelivered();
   void Replay(int64_t position);
   int64_t DeliveredEnd() const;

@@ -37,7 +37,17 @@ void Session::Note(NoticeReason notice, std::string text) {
 void Session::Tell(const std::vector<NarrativeEvent>& told) {
   for (const NarrativeEvent& e : told) {
     Apply(e);
-    events_.push_back(ToEvent(e));
+    Enqueue(ToEvent(e));
+    if (e.kind == EventKind::kThinkEnd) request_->closing.reset();  // the model may think again
+  }
+}
+
+// Silent events only count, in their turn: the first one in the queue is never silent.
+void Session::Enqueue(Event event) {
+  if (event.silent && events_.empty()) {
+    ++request_->told;
+  } else {
+    events_.push_back(std::move(event));
   }
 }
 
@@ -48,6 +58,7 @@ Event Session::ToEvent(const NarrativeEvent& told) const {
   switch (told.kind) {
     case EventKind::kToken:
       event.position = told.record.position;
+      event.silent = event.position < request_->told_end;
       event.microseconds = told.record.microseconds;
       event.channel = told.record.channel;
       event.record = records_[static_cast<size_t>(told.record.position)];

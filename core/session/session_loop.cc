@@ -102,6 +102,7 @@ Event Session::Pop() {
   Event event = std::move(events_.front());
   events_.pop_front();
   if (event.narrative) ++request_->told;
+  for (; !events_.empty() && events_.front().silent; events_.pop_front()) ++request_->told;
   return event;
 }
 
@@ -111,6 +112,10 @@ bool Session::PrepareWork() {
   Request& r = *request_;
   if (r.stop) {
     Finish(DoneReason::kStopped);
+    return false;
+  }
+  if (r.narrative.stopped()) {  // a rewind to behind a stop string
+    Finish(DoneReason::kStopString);
     return false;
   }
   const bool at_prompt_end = static_cast<int64_t>(tokens_.size()) == r.prompt_length;
@@ -293,20 +298,27 @@ void Session::TakeResult() {
   for (TokenRecord& t : traced_) records_[static_cast<size_t>(t.position)] = std::move(t);
   traced_.clear();
   if (work_.wants_routing && !work_.routing.empty()) {
-    if (fresh_prompt_end_) fresh_prompt_end_->routing = work_.routing.back();
-    if (outcome_) outcome_->routing = std::move(work_.routing.back());
+    if (outcome_) outcome_->routing = work_.routing.back();
   }
-  r.prompt_done = std::min<int64_t>(r.prompt_length, pages_.length());
-  if (fresh_prompt_end_) {
-    r.prompt_end = std::exchange(fresh_prompt_end_, nullptr);
-    r.last_token = Clock::now();
-    r.prompt_seconds = std::chrono::duration<double>(r.last_token - r.begin).count();
-  }
+  KeepPromptEnd();
   if (outcome_) {
     AcceptOutcome(*std::exchange(outcome_, std::nullopt));
   } else if (r.prompt_done < r.prompt_length) {
     events_.push_back(ProgressEvent());
   }
+}
+
+// The logits at the end of the prompt, where the work that is done came to it.
+void Session::KeepPromptEnd() {
+  Request& r = *request_;
+  r.prompt_done = std::min<int64_t>(r.prompt_length, pages_.length());
+  if (!fresh_prompt_end_) return;
+  if (work_.wants_routing && !work_.routing.empty()) {
+    fresh_prompt_end_->routing = work_.routing.back();
+  }
+  r.prompt_end = std::exchange(fresh_prompt_end_, nullptr);
+  r.last_token = Clock::now();
+  r.prompt_seconds = std::chrono::duration<double>(r.last_token - r.begin).count();
 }
 
 // The logits are there: the next token is the forced one, or the one drawn.
@@ -456,7 +468,7 @@ void Session::Finish(DoneReason reason, absl::Status status) {
   std::vector<NarrativeEvent> told;
   r.narrative.Finish(&told);
   Tell(told);
-  r.forced.clear();
+  // r.forced stays: a cancelled pass may still be reading it on the scheduler's thread.
   r.done = true;
   r.done_reason = reason;
   Event event = MakeEvent(EventKind::kDone);

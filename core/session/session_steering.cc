@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/session/prompt.h"
 #include "core/session/session.h"
 
 namespace raison {
@@ -10,10 +11,12 @@ namespace raison {
 // One past the last token whose event was taken: the first one in the queue is not.
 int64_t Session::DeliveredEnd() const {
   for (const Event& e : events_) {
-    if (e.kind == EventKind::kToken) return e.position;
+    if (e.kind == EventKind::kToken && !e.silent) return e.position;
   }
   if (request_ && !request_->done) {
-    if (const auto held = request_->narrative.FirstHeld()) return *held;
+    if (const auto held = request_->narrative.FirstHeld()) {
+      return std::max(*held, request_->told_end);
+    }
   }
   return static_cast<int64_t>(tokens_.size());
 }
@@ -23,14 +26,12 @@ void Session::Settle() {
   if (in_flight_) {
     scheduler_->WaitDone(work_);
     in_flight_ = false;
-    if (request_) {
-      request_->prompt_done = std::min<int64_t>(request_->prompt_length, pages_.length());
-      if (work_.status.ok() && fresh_prompt_end_) request_->prompt_end = fresh_prompt_end_;
-    }
-    fresh_prompt_end_ = nullptr;
+    if (!work_.status.ok()) fresh_prompt_end_ = nullptr;
+    KeepPromptEnd();
     traced_.clear();
   }
-  cancelled_ = false;
+  // A cancellation of the running request that comes while it is steered is not lost.
+  if (!active()) cancelled_ = false;
   ForgetComputed();
 }
 
@@ -52,6 +53,21 @@ absl::Status Session::BeginSteering() {
   return absl::OkStatus();
 }
 
+// What was to be forced when the tokens from `position` on are taken back: text that the caller put
+// in is not lost with them. What follows a draw is decided again.
+Session::Pending Session::PendingFrom(int64_t position) const {
+  const Request& r = *request_;
+  Pending out;
+  if (r.done) return out;
+  for (size_t p = static_cast<size_t>(position); p < tokens_.size(); ++p) {
+    if (records_[p].source == Source::kSampled) return out;
+    out.forced.push_back({.token = tokens_[p], .source = records_[p].source});
+  }
+  out.forced.insert(out.forced.end(), r.forced.begin(), r.forced.end());
+  out.closing = r.closing;
+  return out;
+}
+
 // Takes back the tokens that were drawn but not told, so that steering acts where the caller stands.
 void Session::DropUndelivered() {
   const int64_t end = DeliveredEnd();
@@ -70,7 +86,10 @@ void Session::DropUndelivered() {
   }
   events_.clear();
   if (ended) request_->cuts.push_back(end);
+  Pending pending = PendingFrom(end);
   Replay(end);
+  request_->forced = std::move(pending.forced);
+  request_->closing = pending.closing;
   for (Event& e : kept) events_.push_back(std::move(e));
 }
 
@@ -87,19 +106,7 @@ void Session::Replay(int64_t position) {
   r.forced.clear();
   r.closing.reset();
 
-  // Steps that lie wholly before the place stay as they are; the others are left behind, and the
-  // beginning of one that is cut through is told as a new step.
-  std::vector<int32_t> whole;
-  for (int32_t i : live_steps_) {
-    StepRecord& step = steps_[static_cast<size_t>(i)];
-    if (step.end <= position && step.begin >= 0) {
-      whole.push_back(i);
-    } else {
-      if ((step.flags & kStepOpen) != 0) EndStep(step);
-      step.flags |= kStepDiscarded;
-    }
-  }
-  live_steps_.clear();
+  r.told_end = position;
   r.narrative = r.start;
   std::vector<NarrativeEvent> told;
   const auto cut_here = [&](int64_t at) {
@@ -111,6 +118,21 @@ void Session::Replay(int64_t position) {
   }
   if (cut_here(position)) r.narrative.CutStep(&told);
 
+  // Steps that lie wholly before the place, and before the tokens that wait for their step again,
+  // stay as they are; the others are left behind, and the beginning of one that is cut through is
+  // told as a new step.
+  const int64_t certain = r.narrative.FirstHeld().value_or(position);
+  std::vector<int32_t> whole;
+  for (int32_t i : live_steps_) {
+    StepRecord& step = steps_[static_cast<size_t>(i)];
+    if (step.end <= certain && step.begin >= 0) {
+      whole.push_back(i);
+    } else {
+      if ((step.flags & kStepOpen) != 0) EndStep(step);
+      step.flags |= kStepDiscarded;
+    }
+  }
+  live_steps_.clear();
   std::deque<Event> again;
   for (const NarrativeEvent& e : told) {
     const size_t ordinal = static_cast<size_t>(e.step);
@@ -127,20 +149,20 @@ void Session::Replay(int64_t position) {
   }
   // What the caller has had is not told again, but for a step that has a new number now.
   const size_t had = std::min(r.told, again.size());
+  r.told = had;
   for (size_t i = 0; i < again.size(); ++i) {
     const Event& e = again[i];
     const bool renumbered = e.kind == EventKind::kStepBegin &&
                             live_steps_.size() > whole.size() && e.step >= 0 &&
                             e.step == live_steps_.back();
     if (i >= had) {
-      events_.push_back(e);
+      Enqueue(e);
     } else if (renumbered) {
       Event begin = e;
       begin.narrative = false;
       events_.push_back(std::move(begin));
     }
   }
-  r.told = had;
 }
 
 absl::Status Session::EndThinking() {
@@ -227,6 +249,8 @@ absl::Status Session::ContinueWith(int64_t position, const std::optional<Generat
   r.options = std::move(resolved);
   r.stop = r.done = false;
   r.budget = NewBudget(r.options, int64_t{context_length_} - r.prompt_length);
+  r.start = Narrative(model().tokenizer(), ThinkTagsOf(model().reasoning_tags()), r.start.state(),
+                      r.options.stop);
   Replay(position);
   Note(NoticeReason::kRewound, absl::StrCat("rewound to position ", position));
   return absl::OkStatus();
@@ -253,7 +277,10 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Fork(
       end > request_->prompt_length) {
     return fork;
   }
+  Pending pending = fork->PendingFrom(end);
   RSN_RETURN_IF_ERROR(fork->ContinueWith(end, options));
+  fork->request_->forced = std::move(pending.forced);
+  fork->request_->closing = pending.closing;
   fork->request_->discarded = 0;
   fork->events_.pop_back();  // the notice of a rewind that was none
   return fork;
@@ -280,8 +307,13 @@ absl::StatusOr<std::vector<float>> Session::Logits() {
   scheduler_->Submit({&work, 1});
   scheduler_->WaitDone(work_);
   keep_logits_ = false;
-  RSN_RETURN_IF_ERROR(work_.status);
+  if (!work_.status.ok()) {
+    fresh_prompt_end_ = nullptr;
+    outcome_.reset();
+    return work_.status;
+  }
   ++r.passes;
+  KeepPromptEnd();
   if (outcome_ && work_.wants_routing && !work_.routing.empty()) {
     outcome_->routing = std::move(work_.routing.back());
   }
