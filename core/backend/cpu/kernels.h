@@ -61,7 +61,6 @@ struct LogitSums {
 
 struct Kernels {
   const char *name;
-  int best_tokens;  // the widest tile of `dots` that fits the registers
 
   // n a multiple of 32.
   void (*quantize)(const float *x, int64_t n, ActBlock *out);

@@ -43,7 +43,6 @@ inline I AndI(I a, I b) { return a & b; }
 inline I OrI(I a, I b) { return a | b; }
 inline I XorI(I a, I b) { return a ^ b; }
 inline I AddI(I a, I b) { return (I)((U)a + (U)b); }
-inline I SubI(I a, I b) { return (I)((U)a - (U)b); }
 inline I MulLow(I a, I b) { return (I)((U)a * (U)b); }
 template <int n>
 inline I ShiftLeft(I a) {
