@@ -21,7 +21,7 @@ rsn_status CheckNotNull(const char* name, const void* pointer) {
 }
 
 rsn_status FindStep(const Session& session, size_t index, const StepRecord** out) {
-  const std::vector<StepRecord>& steps = session.steps();
+  const absl::Span<const StepRecord> steps = session.steps();
   if (index >= steps.size()) {
     return FailWith(RSN_ERR_ARGUMENT, "step ", index, " of ", steps.size());
   }

@@ -57,10 +57,9 @@ absl::Status Session::Prompt(const std::vector<Message>& messages, const Generat
   if (!chat_template.ok()) return chat_template.status();
   RSN_ASSIGN_OR_RETURN(const RenderedPrompt rendered,
                        RenderMessages(**chat_template, messages, options));
-  RSN_ASSIGN_OR_RETURN(
-      std::vector<int32_t> tokens,
-      model().tokenizer().Encode(rendered.text,
-                                 {.parse_special = true, .literal = rendered.literal}));
+  RSN_ASSIGN_OR_RETURN(std::vector<int32_t> tokens,
+                       model().tokenizer().Encode(
+                           rendered.text, {.parse_special = true, .literal = rendered.literal}));
   return Start(std::move(tokens), ThinkStateOf(rendered.thinking), std::move(resolved));
 }
 
@@ -91,9 +90,9 @@ absl::Status Session::Start(std::vector<int32_t> tokens, ThinkState start,
     start = ThinkState::kAnswer;
   }
   if (tokens.size() >= context_length_) {
-    return absl::OutOfRangeError(
-        absl::StrCat("the prompt has ", tokens.size(), " tokens: no room for an answer in the ",
-                     "context of ", context_length_));
+    return absl::OutOfRangeError(absl::StrCat("the prompt has ", tokens.size(),
+                                              " tokens: no room for an answer in the ",
+                                              "context of ", context_length_));
   }
 
   cancelled_ = true;  // a pass of the request that is dropped here may end early
@@ -132,10 +131,26 @@ absl::Status Session::Start(std::vector<int32_t> tokens, ThinkState start,
   return absl::OkStatus();
 }
 
+absl::Span<const StepRecord> Session::steps() const {
+  const auto untold = std::count_if(events_.begin(), events_.end(), [](const Event& e) {
+    return e.kind == EventKind::kStepBegin && !e.silent;
+  });
+  return absl::MakeConstSpan(steps_).subspan(0, steps_.size() - static_cast<size_t>(untold));
+}
+
+// What the caller has been told, and of thinking that is released by steps only the whole steps.
 std::string Session::ChannelText(Channel channel) const {
-  if (!request_) return "";
-  return channel == Channel::kThinking ? request_->narrative.thinking()
-                                       : request_->narrative.answer();
+  std::string text;
+  if (!request_) return text;
+  const int64_t end = DeliveredEnd();
+  for (int64_t p = request_->prompt_length; p < end; ++p) {
+    const TokenRecord& record = records_[static_cast<size_t>(p)];
+    if (record.channel != channel) continue;
+    const bool withheld = request_->options.release_steps && record.step >= 0 &&
+                          (steps_[static_cast<size_t>(record.step)].flags & kStepOpen) != 0;
+    if (!withheld) text += record.text;
+  }
+  return text;
 }
 
 std::string Session::Answer(int32_t* step) const {

@@ -56,7 +56,8 @@ class Session {
   bool running() const { return active() || !events_.empty(); }
   const ResolvedOptions* options() const { return request_ ? &request_->options : nullptr; }
   const std::vector<TokenRecord>& records() const { return records_; }  // (position() or more)
-  const std::vector<StepRecord>& steps() const { return steps_; }
+  // Those whose beginning has been told; discarded ones included.
+  absl::Span<const StepRecord> steps() const;
   std::string ChannelText(Channel channel) const;
   // The final answer as far as it is known, and the index of the first live step that states it.
   std::string Answer(int32_t* step) const;

@@ -1,4 +1,5 @@
 // How a session tells what happened: narrative events become records, steps and events.
+#include <algorithm>
 #include <utility>
 
 #include "core/reasoning/markers.h"
@@ -37,7 +38,15 @@ void Session::Note(NoticeReason notice, std::string text) {
 void Session::Tell(const std::vector<NarrativeEvent>& told) {
   for (const NarrativeEvent& e : told) {
     Apply(e);
-    Enqueue(ToEvent(e));
+    Event event = ToEvent(e);
+    if (e.kind != EventKind::kToken && e.kind != EventKind::kStepEnd) {
+      // Where the session's caller stands then: before the next token that is told.
+      const auto next =
+          std::find_if(told.begin() + (&e - told.data()), told.end(),
+                       [](const NarrativeEvent& n) { return n.kind == EventKind::kToken; });
+      if (next != told.end()) event.position = next->record.position;
+    }
+    Enqueue(std::move(event));
     if (e.kind == EventKind::kThinkEnd) request_->closing.reset();  // the model may think again
   }
 }
@@ -73,8 +82,7 @@ Event Session::ToEvent(const NarrativeEvent& told) const {
       event.position = steps_[static_cast<size_t>(event.step)].end;
       break;
     case EventKind::kThinkEnd:
-      event.reason =
-          static_cast<int32_t>(request_->closing.value_or(ThinkEndReason::kModel));
+      event.reason = static_cast<int32_t>(request_->closing.value_or(ThinkEndReason::kModel));
       break;
     default:
       break;
@@ -133,8 +141,8 @@ void Session::BeginStep() {
 
 void Session::EndStep(StepRecord& step) {
   const size_t index = static_cast<size_t>(&step - steps_.data());
-  const StepStats stats = numbers_[index].Result(step.end_seconds - step.begin_seconds,
-                                                 ClassifyStep(step.text));
+  const StepStats stats =
+      numbers_[index].Result(step.end_seconds - step.begin_seconds, ClassifyStep(step.text));
   step.flags &= ~uint32_t{kStepOpen};
   step.marker = static_cast<int32_t>(stats.marker);
   step.mean_logprob = static_cast<float>(stats.mean_logprob);

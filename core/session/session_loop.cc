@@ -229,12 +229,10 @@ absl::Status Session::TracePrompt(const std::vector<LogitRow>& rows, const Work:
 
 absl::StatusOr<Outcome> Session::Choose(const LogitRow& row, const FetchLogits& fetch) const {
   if (row.non_finite) {
-    return absl::DataLossError(
-        absl::StrCat("the model's logits after position ", tokens_.size() - 1,
-                     " hold a NaN or an infinity"));
+    return absl::DataLossError(absl::StrCat("the model's logits after position ",
+                                            tokens_.size() - 1, " hold a NaN or an infinity"));
   }
-  RSN_ASSIGN_OR_RETURN(Outcome outcome,
-                       ChooseFrom(ToCandidates(row, model().config().vocab_size)));
+  RSN_ASSIGN_OR_RETURN(Outcome outcome, ChooseFrom(ToCandidates(row, model().config().vocab_size)));
   if (!outcome.draw.needs_full_row) return outcome;
   std::vector<float> logits;
   RSN_RETURN_IF_ERROR(fetch(&logits));
@@ -278,8 +276,9 @@ absl::StatusOr<Outcome> Session::ChooseAtPromptEnd() const {
     return absl::OkStatus();
   };
   // With other penalties than when the row was reduced, the raw row is reduced again.
-  RSN_ASSIGN_OR_RETURN(Outcome outcome,
-                       same ? Choose(end.row, fetch) : ChooseFrom(ReduceWholeRow(end.logits)));
+  RSN_ASSIGN_OR_RETURN(Outcome outcome, same || end.row.non_finite
+                                            ? Choose(end.row, fetch)
+                                            : ChooseFrom(ReduceWholeRow(end.logits)));
   outcome.routing = end.routing;
   return outcome;
 }
@@ -347,17 +346,16 @@ bool Session::ApplyBudget(bool wants_close) {
   if (!r.narrative.InThinking()) return true;
   int64_t room = int64_t{context_length_} - static_cast<int64_t>(tokens_.size());
   if (r.options.max_tokens != kUnset) {
-    room = std::min(room, r.prompt_length + r.options.max_tokens -
-                              static_cast<int64_t>(tokens_.size()));
+    room = std::min(room,
+                    r.prompt_length + r.options.max_tokens - static_cast<int64_t>(tokens_.size()));
   }
   // newline, tag and blank line
   const int64_t closing = 2 + static_cast<int64_t>(model().reasoning_tags()->close.size());
-  const BudgetDecision decision =
-      r.budget.Decide({.thinking_tokens = r.narrative.thinking_tokens(),
-                       .room = room,
-                       .closing_tokens = closing,
-                       .at_step_boundary = r.narrative.AtStepBoundary(),
-                       .wants_close = wants_close});
+  const BudgetDecision decision = r.budget.Decide({.thinking_tokens = r.narrative.thinking_tokens(),
+                                                   .room = room,
+                                                   .closing_tokens = closing,
+                                                   .at_step_boundary = r.narrative.AtStepBoundary(),
+                                                   .wants_close = wants_close});
   switch (decision.notice) {
     case NoticeReason::kSoftBudget:
       Note(decision.notice, "the soft thinking budget is reached: the next step boundary ends it");
@@ -399,10 +397,9 @@ bool Session::ApplyBudget(bool wants_close) {
 
 absl::Status Session::ForceClose(ThinkEndReason reason) {
   Request& r = *request_;
-  RSN_ASSIGN_OR_RETURN(
-      const std::vector<int32_t> tokens,
-      ClosingTokens(model().tokenizer(), *model().reasoning_tags(),
-                    r.narrative.thinking_ends_line()));
+  RSN_ASSIGN_OR_RETURN(const std::vector<int32_t> tokens,
+                       ClosingTokens(model().tokenizer(), *model().reasoning_tags(),
+                                     r.narrative.thinking_ends_line()));
   r.forced.clear();
   r.closing = reason;
   Force(tokens, Source::kForced);
@@ -431,8 +428,8 @@ void Session::Push(int32_t token, Source source, const Outcome& outcome) {
                      .entropy = static_cast<float>(outcome.candidates.entropy)};
   record.sampled_logprob =
       source == Source::kSampled ? static_cast<float>(outcome.draw.sampled_logprob) : 0.0f;
-  for (const TokenLogprob& a : TopAlternatives(
-           outcome.candidates, static_cast<size_t>(r.options.alternatives))) {
+  for (const TokenLogprob& a :
+       TopAlternatives(outcome.candidates, static_cast<size_t>(r.options.alternatives))) {
     record.alternatives.push_back(a.token);
     record.alternative_logprobs.push_back(static_cast<float>(a.logprob));
   }
@@ -460,8 +457,7 @@ void Session::Finish(DoneReason reason, absl::Status status) {
   Request& r = *request_;
   if (r.narrative.InThinking() && !r.closing) {
     const bool unclosed = reason == DoneReason::kUnclosed;
-    const bool length =
-        reason == DoneReason::kLengthThinking || reason == DoneReason::kContextFull;
+    const bool length = reason == DoneReason::kLengthThinking || reason == DoneReason::kContextFull;
     r.closing = unclosed ? ThinkEndReason::kEndOfText
                          : (length ? ThinkEndReason::kLength : ThinkEndReason::kCaller);
   }
