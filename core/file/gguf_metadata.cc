@@ -3,6 +3,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "core/base/status.h"
+
 namespace raison {
 namespace {
 
@@ -143,9 +145,11 @@ absl::StatusOr<std::string_view> GgufMetadata::GetString(std::string_view key) c
   return value->text;
 }
 
-absl::StatusOr<std::string_view> GgufMetadata::GetString(std::string_view key,
-                                                         std::string_view absent) const {
-  return Has(key) ? GetString(key) : absent;
+absl::StatusOr<std::string> GgufMetadata::GetString(std::string_view key,
+                                                    std::string_view absent) const {
+  if (!Has(key)) return std::string(absent);
+  RSN_ASSIGN_OR_RETURN(const std::string_view text, GetString(key));
+  return std::string(text);
 }
 
 absl::StatusOr<absl::Span<const std::string_view>> GgufMetadata::GetStrings(

@@ -68,7 +68,7 @@ class GgufMetadata {
                                  int64_t absent) const;
   absl::StatusOr<double> GetNumber(std::string_view key, double absent) const;
   absl::StatusOr<bool> GetBool(std::string_view key, bool absent) const;
-  absl::StatusOr<std::string_view> GetString(std::string_view key, std::string_view absent) const;
+  absl::StatusOr<std::string> GetString(std::string_view key, std::string_view absent) const;
 
   absl::Status Missing(std::string_view key) const;
   absl::Status Wrong(std::string_view key, const GgufValue& found, std::string_view wanted) const;

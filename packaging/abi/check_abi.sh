@@ -22,7 +22,7 @@ esac
 [[ $# == 1 && -f $1 ]] || { sed -n '2,6s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 library=$1
 
-readelf -SW "$library" | grep -q ' \.debug_info ' || {
+readelf -SW "$library" | grep ' \.debug_info ' >/dev/null || {
   echo "check_abi: $library has no .debug_info: build it with -g" >&2
   exit 1
 }

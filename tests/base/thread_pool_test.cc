@@ -35,6 +35,19 @@ TEST(ThreadPoolTest, ManyShortLoopsLoseNothing) {
   EXPECT_EQ(sum.load(), int64_t{kLoops} * 6);
 }
 
+// A worker that is late for one loop must not take an index of the next, longer one before it begins.
+TEST(ThreadPoolTest, LoopsOfOtherLengthsLoseNothing) {
+  ThreadPool pool(3);
+  std::vector<std::atomic<uint32_t>> hits(9);
+  for (uint32_t loop = 0; loop < 200000; ++loop) {
+    const uint32_t count = 2 + loop * 5 % 8;
+    pool.ParallelFor(count, [&](uint32_t i, uint32_t) { hits[i].fetch_add(1); });
+    for (uint32_t i = 0; i < hits.size(); ++i) {
+      ASSERT_EQ(hits[i].exchange(0), i < count ? 1u : 0u) << i << " in loop " << loop;
+    }
+  }
+}
+
 TEST(ThreadPoolTest, WorkerNumbersAreUniqueAtOneTime) {
   ThreadPool pool(4);
   std::vector<std::atomic<int>> busy(pool.size());

@@ -64,8 +64,9 @@ int32_t BufferNew(rsn_device_state*, uint64_t bytes, rsn_buffer** out) {
     constexpr uint64_t kAlign = 64;
     auto memory = std::make_unique<OwnedMemory>();
     // calloc takes large blocks untouched from the system: a KV pool costs what is written to it.
-    const uint64_t size = bytes + kAlign;
-    memory->allocated = size < bytes ? nullptr : std::calloc(size, 1);
+    // More than a process can address, and bytes + kAlign must not wrap.
+    constexpr uint64_t kMost = uint64_t{1} << 47;
+    memory->allocated = bytes > kMost ? nullptr : std::calloc(bytes + kAlign, 1);
     if (memory->allocated == nullptr) {
       return absl::ResourceExhaustedError(absl::StrCat("no memory for ", bytes, " bytes"));
     }

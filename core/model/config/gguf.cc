@@ -30,8 +30,14 @@ class Keys {
   template <typename... A>
   auto Number(const char* key, A... args) const { return meta_.GetNumber((*this)(key), args...); }
   absl::Status Refuse(const char* key, std::string_view wanted) const {
-    return absl::UnimplementedError(
-        meta_.Wrong((*this)(key), *meta_.Find((*this)(key)), wanted).message());
+    const std::string full = (*this)(key);
+    const GgufValue* found = meta_.Find(full);
+    // A default can be what does not fit: the key itself need not be there.
+    if (found == nullptr) {
+      return absl::UnimplementedError(
+          absl::StrCat(meta_.file(), ": the key '", full, "' is absent, wanted ", wanted));
+    }
+    return absl::UnimplementedError(meta_.Wrong(full, *found, wanted).message());
   }
 
  private:
@@ -50,7 +56,7 @@ absl::Status RefuseForeign(const Keys& keys) {
   }
   RSN_ASSIGN_OR_RETURN(const bool causal, meta.GetBool(keys("attention.causal"), true));
   if (!causal) return keys.Refuse("attention.causal", "true");
-  RSN_ASSIGN_OR_RETURN(const std::string_view type, meta.GetString("general.type", "model"));
+  RSN_ASSIGN_OR_RETURN(const std::string type, meta.GetString("general.type", "model"));
   if (type != "model") {
     return absl::UnimplementedError(
         absl::StrCat(meta.file(), ": general.type is ", type.substr(0, 40), ", not a model"));
@@ -248,7 +254,7 @@ absl::Status ReadRope(const Keys& keys, const Checkpoint& checkpoint, Config& c)
   SetPlainFrequencies(c.rope);
   const StoredTensor* freqs = checkpoint.Find("rope_freqs.weight");
   RSN_ASSIGN_OR_RETURN(
-      const std::string_view type,
+      const std::string type,
       keys.meta().GetString(keys("rope.scaling.type"), keys.Has("rope.scaling.factor") ||
                                                                keys.Has("rope.scale_linear")
                                                            ? "linear"
@@ -300,9 +306,9 @@ absl::StatusOr<Config> ReadGgufConfig(const Checkpoint& checkpoint) {
                      "'; supported are deepseek2, llama and qwen2"));
   }
   const Keys keys(meta, std::string(arch));
-  RSN_ASSIGN_OR_RETURN(const std::string_view name,
+  RSN_ASSIGN_OR_RETURN(const std::string name,
                        meta.GetString("general.name", BaseName(checkpoint.path())));
-  c.name = std::string(name.substr(0, 200));
+  c.name = name.substr(0, 200);
   RSN_RETURN_IF_ERROR(RefuseForeign(keys));
   RSN_RETURN_IF_ERROR(CheckQuantization(meta, checkpoint));
   RSN_RETURN_IF_ERROR(ReadSizes(keys, checkpoint, c));
