@@ -61,9 +61,14 @@ absl::StatusOr<std::shared_ptr<Model>> Model::LoadCheckpoint(std::shared_ptr<Che
                                             : source != nullptr            ? *source
                                                                            : "");
   m.template_ = LoadTemplate(*m.checkpoint_, options.chat_template, *m.tokenizer_, m.tags_);
-  m.context_length_ = options.context_length != 0
-                          ? std::min(options.context_length, m.config_.max_position_embeddings)
-                          : std::min(m.config_.max_position_embeddings, kDefaultContext);
+  const uint32_t most = m.config_.max_position_embeddings;
+  if (options.context_length > most) {
+    return absl::UnimplementedError(
+        absl::StrCat(m.checkpoint_->path(), ": context_length = ", options.context_length,
+                     " is above the model's own limit of ", most, " tokens"));
+  }
+  m.context_length_ =
+      options.context_length != 0 ? options.context_length : std::min(most, kDefaultContext);
   for (const StoredTensor& t : m.checkpoint_->tensors()) m.weight_bytes_ += t.bytes();
   if (options.header_only) return model;
 

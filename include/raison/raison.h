@@ -692,7 +692,8 @@ struct rsn_model_options {
   size_t chat_template_size;
   uint64_t kv_bytes;       /* limit of all sessions' caches together, taken as they grow; 0: half of
                               the free memory, at most 64 sessions' full contexts */
-  uint32_t context_length; /* of sessions that name none; 0: the model's own, at most 32,768 */
+  uint32_t context_length; /* of sessions that name none; 0: the model's own, at most 32,768; more
+                              than the model's own is RSN_ERR_UNSUPPORTED */
   int32_t kv_type;         /* RSN_KV_* */
   int32_t load;            /* RSN_LOAD_* */
   uint32_t repack;         /* 0: weights are used as they lie in the file, which stays mapped and

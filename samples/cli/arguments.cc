@@ -69,13 +69,21 @@ void Arguments::Flag(std::string names, bool* to, std::string help) {
 }
 
 void Arguments::Text(std::string names, std::string value, std::string* to, std::string help) {
-  Add(std::move(names), std::move(value), std::move(help), [to](auto&, auto& text) { *to = text; });
+  Add(std::move(names), std::move(value), std::move(help),
+      [to](const std::string& option, const std::string& text) {
+        // Mostly a shell variable that is not set: not to be taken for the default.
+        if (text.empty()) throw UsageError(option + ": the value is empty");
+        *to = text;
+      });
 }
 
 void Arguments::List(std::string names, std::string value, std::vector<std::string>* to,
                      std::string help) {
   Add(std::move(names), std::move(value), std::move(help),
-      [to](auto&, auto& text) { to->push_back(text); });
+      [to](const std::string& option, const std::string& text) {
+        if (text.empty()) throw UsageError(option + ": the value is empty");
+        to->push_back(text);
+      });
 }
 
 void Arguments::Integer(std::string names, std::string value, int32_t* to, std::string help,

@@ -69,7 +69,7 @@ void ModelArguments::AddTo(Arguments& arguments, bool brief) {
                    {{"f16", RSN_KV_F16}, {"bf16", RSN_KV_BF16}, {"f32", RSN_KV_F32}});
   if (brief) return;
   arguments.Integer("-t, --threads", "N", &threads,
-                    "threads; default: all that the process may use", 1, 4096);
+                    "threads; default: all that the process may use", 1, 1024);
   arguments.Text("--device", "NAME", &device, "cpu, reference, ...; default: the best that fits");
   arguments.Text("--backend-path", "FOLDER", &backend_path, "where to look for back ends first");
   arguments.Text("--chat-template", "FILE", &chat_template_file,

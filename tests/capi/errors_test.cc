@@ -60,6 +60,15 @@ TEST(Errors, TheContextsEndIsAReason) {
   EXPECT_LE(session.Position(), 48);
 }
 
+TEST(Errors, AContextBeyondTheModelsOwnIsRefused) {
+  ModelOptions options;
+  options.context_length = BuiltIn().Info().context_length;
+  Model most("", options);
+  ++options.context_length;
+  EXPECT_EQ(StatusOf([&] { Model("", options); }), RSN_ERR_UNSUPPORTED);
+  EXPECT_NE(std::string(rsn_last_error()).find("own limit"), std::string::npos);
+}
+
 TEST(Errors, ASessionThatGetsNoPageFailsAndGoesOnLater) {
   constexpr uint64_t kPage = 64;  // tokens
   ModelOptions options;
