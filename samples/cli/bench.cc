@@ -49,6 +49,7 @@ double Seconds(Clock::time_point from, Clock::time_point to) {
 // with a shorter one.
 std::string TextOfTokens(const Model& model, int64_t count) {
   std::string text;
+  if (count == 0) return text;
   size_t have = 0;
   for (uint32_t n = 0; have < static_cast<size_t>(count); ++n) {
     // Small words, each a little different, so that a mixture of experts is met broadly.

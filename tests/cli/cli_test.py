@@ -318,6 +318,13 @@ class Bench(unittest.TestCase):
             self.assertGreater(told["decode_tokens_per_second"], 0)
             self.assertGreater(told["read_bandwidth"], 1e8)
 
+    def test_a_part_is_left_out(self):
+        for option, gone, kept in (("--prompt", "prompt", "decode"), ("--decode", "decode", "prompt")):
+            told = json.loads(raison("bench", *self.small, option, "0")[1])
+            self.assertEqual(told[gone + "_runs"], [])
+            self.assertEqual(len(told[kept + "_runs"]), 1)
+        self.assertEqual(raison("bench", "--prompt", "0", "--decode", "0")[0], 2)
+
     def test_sessions_share_passes(self):
         told = json.loads(raison("bench", "--sessions", "4", "--depth", "16", *self.small)[1])
         # 8 tokens of 4 sessions behind each one's first; a session may begin a pass later.
