@@ -172,6 +172,7 @@ def save(model, tok, out):
         indent=1,
     )
     cfg = dict(CONFIG, bos_token_id=tok.token_to_id(gen.BOS), eos_token_id=tok.token_to_id(gen.EOS))
+    cfg["masked_groups_are_zero"] = True  # as the router above; Raison's default is -inf
     json.dump(cfg, open(f"{out}/config.json", "w"), indent=1)
     tok.save(f"{out}/tokenizer.json")
     json.dump(

@@ -286,6 +286,7 @@ Json ConfigJson(const TinyModel& m, const Sizes& s) {
             {"routed_scaling_factor", v3 ? 2.5 : 1.0},
             {"scoring_func", v3 ? "sigmoid" : "softmax"},
             {"topk_method", v3 ? "noaux_tc" : m.groups ? "group_limited_greedy" : "greedy"}});
+  if (v3) j["masked_groups_are_zero"] = true;
   if (m.mtp) j["num_nextn_predict_layers"] = 1;
   if (m.yarn) {
     j["rope_scaling"] = {{"type", "yarn"}, {"factor", 40}, {"mscale", 1.0},

@@ -219,9 +219,10 @@ absl::Status ReadRouting(const JsonKeys& keys, bool v3, MoeConfig& m) {
     return absl::UnimplementedError(
         keys.Wrong("topk_method", "greedy, group_limited_greedy or noaux_tc").message());
   }
-  // Hugging Face's class masked with 0 until transformers 5.x and with -inf since; they differ only
-  // where correction biases are negative. A folder may say which one it was trained with.
-  RSN_ASSIGN_OR_RETURN(m.masked_groups_are_zero, keys.GetBool("masked_groups_are_zero", v3));
+  // Released models were served with -inf in masked groups; Hugging Face's class had 0 until
+  // transformers 5.x. They differ only where correction biases are negative. A folder that was
+  // trained with 0 says so.
+  RSN_ASSIGN_OR_RETURN(m.masked_groups_are_zero, keys.GetBool("masked_groups_are_zero", false));
   return absl::OkStatus();
 }
 
