@@ -15,6 +15,18 @@ from command import COMMAND, ENVIRONMENT, GREEDY, raison, without_progress
 ENDLESS = ["--think-min", "1500", *GREEDY, "What is 12 * 13?"]
 
 
+def has_terminals():
+    try:
+        for end in pty.openpty():
+            os.close(end)
+        return True
+    except OSError:
+        return False
+
+
+on_terminals = unittest.skipUnless(has_terminals(), "no pseudo-terminals: /dev/pts is not mounted")
+
+
 def start(*words, **streams):
     return subprocess.Popen([COMMAND, *words], env=ENVIRONMENT, **streams)
 
@@ -92,6 +104,7 @@ class CtrlC(unittest.TestCase):
             time.sleep(0.01)
         self.assertEqual(process.wait(timeout=60), 130)
 
+    @on_terminals
     def test_in_a_chat_it_ends_the_answer_only(self):
         pid, terminal = begin_on_terminal("chat", *ENDLESS[:-1])
         read_until(terminal, "\n> ")
@@ -115,6 +128,7 @@ class ClosedOutput(unittest.TestCase):
         self.assertEqual((process.returncode, without_progress(err.decode())), (1, ""))
 
 
+@on_terminals
 class Terminal(unittest.TestCase):
     question = ["run", *GREEDY, "What is 12 * 13?"]
 
