@@ -296,6 +296,12 @@ TEST(Config, OldFilesWithoutGroupKeysGetTheModelsOwnGroups) {
   EXPECT_HAS(std::string(experts(64, 3).status().message()), "expert_gating_func");
 }
 
+TEST(Config, AKeyThatIsAbsentCanBeRefused) {
+  const auto c = ReadDeepseek(
+      [](GgufWriter& out) { out.AddFloat32("deepseek2.rope.scale_linear", 4); });
+  EXPECT_HAS(std::string(c.status().message()), "rope.scaling.type' is absent");
+}
+
 TEST(Config, YarnInDeepseek2NeedsItsLogMultiplier) {
   const auto yarn = [](bool multiplier) {
     return ReadDeepseek([&](GgufWriter& out) {
