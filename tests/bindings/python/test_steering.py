@@ -128,7 +128,9 @@ def test_a_cancelled_task_cancels_the_request(session):
 
 def test_keyboard_interrupt():
     program = (
-        "import raison, sys\n"
+        "import raison, signal, sys\n"
+        # A test run in the background of a shell inherits the signal as ignored.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "s = raison.Model(threads=1).session()\n"
         "try:\n"
         "    for e in s.ask('What is 12 * 13?', temperature=1.5, think_minimum=1800):\n"
