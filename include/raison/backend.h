@@ -88,6 +88,8 @@ typedef struct rsn_device_info {
   uint64_t memory_free;
   char name[64];        /* "cpu" */
   char description[256]; /* "AMD EPYC ..., AVX-512 VNNI" */
+  char driver[64];      /* "580.65.06", "llvmpipe, Mesa 22.3.6"; empty: none is involved */
+  char problem[256];    /* why it cannot be opened, or what it lacks; empty: nothing */
 } rsn_device_info;
 
 /* -------- the geometry of a ragged step, as views of the step buffer ----------------------------
@@ -305,7 +307,7 @@ typedef struct rsn_backend {
   uint32_t struct_size;
   uint32_t version; /* RSN_BACKEND_VERSION */
   const char *name; /* "cpu" */
-  uint32_t (*device_count)(void); /* [required] */
+  uint32_t (*device_count)(void); /* [required] also those that cannot be opened */
   int32_t (*device_open)(const rsn_backend_host *host, uint32_t index, rsn_device_state **out);
   void (*device_close)(rsn_device_state *device); /* everything made on it must be freed first */
   int32_t (*device_info)(rsn_device_state *device, rsn_device_info *info);
@@ -354,9 +356,15 @@ typedef struct rsn_backend {
   int32_t (*moe_route)(rsn_queue *, const rsn_moe_route *);         /* [required] */
   int32_t (*moe_experts)(rsn_queue *, const rsn_moe_experts *);     /* [required] */
   int32_t (*reduce_logits)(rsn_queue *, const rsn_reduce_logits *); /* [required] */
+
+  /* The device's line in a list, without opening it (a driver's context costs memory and time).
+   * NULL: the host opens the device to ask. */
+  int32_t (*device_query)(uint32_t index, rsn_device_info *info);
 } rsn_backend;
 
-/* The two symbols that a plug-in exports. */
+/* The two symbols that a plug-in exports. Where no driver is installed rsn_backend_open still fills
+ * name, version and last_error, and returns RSN_ERR_DEVICE (-32) with a sentence that says what is
+ * missing: the plug-in itself must load on a machine without the device. */
 uint32_t rsn_backend_version(void);
 int32_t rsn_backend_open(const rsn_backend_host *host, rsn_backend *backend);
 
