@@ -232,6 +232,12 @@ absl::StatusOr<Contents> Bench::Replay(const Problem& first, const Problem& seco
   const absl::Status enqueued = Enqueue(placed.ops);
   RSN_RETURN_IF_ERROR(ToStatus(table_.record_end(queue_, &placed.recording), "record_end"));
   RSN_RETURN_IF_ERROR(enqueued);
+  RSN_ASSIGN_OR_RETURN(const Contents recorded, Download(first, placed));
+  for (size_t i = 0; i < first.blobs.size(); ++i) {
+    if (!first.blobs[i].weight && recorded[i] != first.blobs[i].bytes) {
+      return absl::InternalError(absl::StrCat("buffer ", i, " was written while recording"));
+    }
+  }
   RSN_RETURN_IF_ERROR(ToStatus(table_.replay(queue_, placed.recording), "replay"));
   RSN_RETURN_IF_ERROR(ToStatus(table_.synchronize(queue_), "synchronize"));
   RSN_RETURN_IF_ERROR(Upload(second, placed));

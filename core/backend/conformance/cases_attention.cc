@@ -18,19 +18,40 @@ struct Sequence {
   int64_t length;  // keys that its last row sees
 };
 
-// Where the sequences' tokens lie: pages in scrambled order, some belonging to nobody.
+// Another step of the same shape: sequences up to three keys shorter, and here and there a row more
+// or less, as when a recorded step is replayed for other sequences.
+std::vector<Sequence> AnotherStep(std::vector<Sequence> sequences) {
+  for (size_t s = 0; s < sequences.size(); ++s) {
+    Sequence& one = sequences[s];
+    const int64_t spare = one.length - one.rows;
+    one.length -= std::min<int64_t>(spare, 1 + static_cast<int64_t>(s) % 3);
+    if (s == 0) continue;
+    Sequence& before = sequences[s - 1];
+    if (before.rows > 1 && one.length > one.rows) {
+      --before.rows;
+      ++one.rows;
+    }
+  }
+  return sequences;
+}
+
+// Where the sequences' tokens lie: pages in scrambled order, some belonging to nobody. The number
+// of pages and of rows is the same for every seed; lengths and rows of sequences are the given ones
+// for the first seed and others for the next.
 struct Pages {
   int64_t tokens;  // per page
   int64_t count = 0;
   std::vector<int32_t> row_begin = {0}, length, begin, pages;
 
-  Pages(const std::vector<Sequence>& sequences, int64_t page_tokens, Random& random)
+  Pages(const std::vector<Sequence>& sequences, int64_t page_tokens, uint64_t seed, Random& random)
       : tokens(page_tokens) {
     for (const Sequence& s : sequences) {
-      row_begin.push_back(row_begin.back() + static_cast<int32_t>(s.rows));
-      length.push_back(static_cast<int32_t>(s.length));
       begin.push_back(static_cast<int32_t>(count));
       count += (s.length + tokens - 1) / tokens;
+    }
+    for (const Sequence& s : seed == 1 ? sequences : AnotherStep(sequences)) {
+      row_begin.push_back(row_begin.back() + static_cast<int32_t>(s.rows));
+      length.push_back(static_cast<int32_t>(s.length));
     }
     const int64_t mine = count;
     count += 2;
@@ -99,7 +120,7 @@ struct Attend {
 Problem MakeAttention(const Attend& s, uint64_t seed, int64_t row) {
   Random random(seed);
   Problem p;
-  const Pages pages(s.sequences, s.page_tokens, random);
+  const Pages pages(s.sequences, s.page_tokens, seed, random);
   std::vector<float> q = random.Normals(pages.rows() * s.heads * (s.width + 2), s.q_scale);
   if (s.nan_row >= 0) {
     q[static_cast<size_t>(s.nan_row * s.heads * (s.width + 2) + 1)] = std::nanf("");
@@ -167,7 +188,7 @@ struct Latent {
 Problem MakeLatent(const Latent& s, uint64_t seed, int64_t row) {
   Random random(seed);
   Problem p;
-  const Pages pages(s.sequences, s.page_tokens, random);
+  const Pages pages(s.sequences, s.page_tokens, seed, random);
   const int64_t rows = pages.rows();
   const auto weight = [&](int64_t out, int64_t in) {
     return p.Weight(WeightBytes(s.weight, s.heads * out * in, WeightPattern::kRandom, random),
@@ -257,7 +278,7 @@ Problem MakeStep(uint64_t seed) {
   Random step(seed);
   Problem p;
   const std::vector<Sequence> sequences = {{1, 9}, {3, 3}, {2, 6}};
-  const Pages pages(sequences, kTokens, step);
+  const Pages pages(sequences, kTokens, /*seed=*/1, step);
   const int64_t rows = pages.rows();
   std::vector<int32_t> tokens, positions, slots;
   for (size_t s = 0; s < sequences.size(); ++s) {

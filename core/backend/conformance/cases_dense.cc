@@ -1,4 +1,5 @@
 // embed, gather_rows, rms_norm, rope_table, rope, silu_mul, kv_write, kv_copy_page.
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -128,14 +129,17 @@ std::vector<float> Frequencies(int64_t pairs) {
 }
 
 void AddRope(std::vector<Case>& cases) {
-  const std::vector<int32_t> positions = {0, 1, 31, 131071, 7, 4096, 65535};
+  const std::vector<int32_t> kPositions = {0, 1, 31, 131071, 7, 4096, 65535};
   for (int64_t pairs : {1, 16, 20, 32, 64}) {
     cases.push_back(
         {.op = "rope_table",
          .name = absl::StrCat("rope_table/pairs ", pairs),
          .make =
-             [=](uint64_t) {
+             [=](uint64_t seed) {
                Problem p;
+               std::vector<int32_t> positions = kPositions;
+               if (seed != 1)
+                 std::rotate(positions.begin(), positions.begin() + 2, positions.end());
                rsn_rope_table a{};
                a.magnitude = 1.25f;
                a.positions = p.I32(positions, {7});
