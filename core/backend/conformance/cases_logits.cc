@@ -147,6 +147,7 @@ void AddLogitCases(std::vector<Case>& cases) {
       {.rows = 2, .vocabulary = 40, .top = 1, .adjustments = all_but_one}, {0, 1});
   Add(cases, "NaN and infinities", {.rows = 6, .vocabulary = 200, .strange = true}, {0, 3, 4, 5});
   cases.back().rows.clear();  // outputs are cut to whole rows there; the next case slices
+  Add(cases, "257 rows", {.rows = 257, .vocabulary = 61, .top = 5}, {0, 128, 256});
   Add(cases, "17 rows", {.rows = 17, .vocabulary = 129, .top = 8}, {0, 8, 16});
 }
 
