@@ -72,8 +72,11 @@ absl::StatusOr<std::shared_ptr<Model>> Model::LoadCheckpoint(std::shared_ptr<Che
   for (const StoredTensor& t : m.checkpoint_->tensors()) m.weight_bytes_ += t.bytes();
   if (options.header_only) return model;
 
-  RSN_ASSIGN_OR_RETURN(m.device_,
-                       Device::Open(options.device, {.threads = options.threads, .log = options.log}));
+  m.device_ = options.opened_device;
+  if (m.device_ == nullptr) {
+    RSN_ASSIGN_OR_RETURN(
+        m.device_, Device::Open(options.device, {.threads = options.threads, .log = options.log}));
+  }
   m.kv_bytes_ = options.kv_bytes;
   if (m.kv_bytes_ == 0) {
     const uint64_t free = m.device_->Info().memory_free;

@@ -21,6 +21,7 @@ class Checkpoint;
 
 struct ModelOptions {
   std::string device = "cpu";
+  std::shared_ptr<Device> opened_device;  // instead of `device`
   uint32_t threads = 0;         // 0: as many as the process may use
   uint32_t context_length = 0;  // 0: the model's own
   DType kv_type = DType::kF16;  // f32, f16 or bf16
