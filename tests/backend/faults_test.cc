@@ -85,6 +85,44 @@ TEST(Faults, WithoutOneTheSameBackEndIsGreen) {
   EXPECT_TRUE(report->refused.empty());
 }
 
+// A refusal is never a pass: what every back end must take fails, the rest is counted apart.
+TEST(Refusals, OfTheLeastAreFailures) {
+  const conformance::OpenFunction open = [](const rsn_backend_host* host, rsn_backend* table) {
+    const int32_t code = OpenReferenceBackend(host, table);
+    table->supports = [](rsn_device_state*, uint32_t op, const void*) -> int32_t {
+      return op != RSN_OP_MATMUL;
+    };
+    return code;
+  };
+  const absl::StatusOr<Report> report = RunSuite(
+      {.subject = open, .reference = OpenReferenceBackend, .threads = {1}, .only_op = "matmul"});
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_GT(report->failures.size(), 30u);
+  EXPECT_EQ(report->run, static_cast<int>(report->failures.size()));
+  EXPECT_GT(report->refused.size(), 300u);
+  for (const std::string& failure : report->failures) {
+    EXPECT_TRUE(absl::StrContains(failure, "supports refuses")) << failure;
+  }
+  for (const conformance::Refusal& r : report->refused) EXPECT_NE(r.types, "") << r.name;
+}
+
+// Without RSN_ERR_UNSUPPORTED and a sentence a weight that is not made is a failure.
+TEST(Refusals, NeedASentence) {
+  const conformance::OpenFunction open = [](const rsn_backend_host* host, rsn_backend* table) {
+    const int32_t code = OpenReferenceBackend(host, table);
+    table->weight = [](rsn_device_state*, rsn_tensor*, const void*, uint64_t, uint32_t, uint32_t*) {
+      return int32_t{-22};
+    };
+    table->last_error = [] { return ""; };
+    return code;
+  };
+  const absl::StatusOr<Report> report = RunSuite(
+      {.subject = open, .reference = OpenReferenceBackend, .threads = {1}, .only_op = "embed"});
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_TRUE(report->refused.empty());
+  EXPECT_EQ(report->run, static_cast<int>(report->failures.size()));
+}
+
 TEST(ToleranceTable, AllowsAtMostFourTimesWhatWasMeasured) {
   for (const conformance::Tolerance& t : conformance::kTolerances) {
     EXPECT_GT(t.measured, 0) << t.key;

@@ -101,7 +101,12 @@ Bench::~Bench() {
 
 absl::Status Bench::ToStatus(int32_t code, const char* what) const {
   if (code == 0) return absl::OkStatus();
-  return absl::InternalError(absl::StrCat(what, " returned ", code, ": ", table_.last_error()));
+  const char* sentence = table_.last_error();
+  const std::string text = absl::StrCat(what, " returned ", code, ": ",
+                                        sentence == nullptr ? "(last_error is NULL)" : sentence);
+  constexpr int32_t kUnsupported = -22;  // RSN_ERR_UNSUPPORTED of raison.h
+  const bool refused = code == kUnsupported && sentence != nullptr && *sentence != '\0';
+  return refused ? absl::UnimplementedError(text) : absl::InternalError(text);
 }
 
 absl::Status Bench::Place(const Problem& problem, Placed& placed) {
@@ -148,7 +153,9 @@ absl::Status Bench::Place(const Problem& problem, Placed& placed) {
     RSN_RETURN_IF_ERROR(std::visit(
         [&](const auto& args) -> absl::Status {
           using E = Entry<std::decay_t<decltype(args)>>;
-          if (table_.*E::kField == nullptr) return absl::UnimplementedError(E::kName);
+          if (table_.*E::kField == nullptr) {
+            return absl::UnimplementedError(absl::StrCat("the table has no ", E::kName));
+          }
           const bool supported = table_.supports(device_, E::kNumber, &args) != 0;
           // A plan asks before there are buffers: the answer must be the same.
           auto planned = args;

@@ -40,7 +40,8 @@ class Bench {
   bool CanRecord() const { return table_.record_begin != nullptr; }
   absl::Status ToStatus(int32_t code, const char* what) const;
 
-  // UNIMPLEMENTED where `supports` refuses one of the operations.
+  // UNIMPLEMENTED where `weight` refuses one of the types with RSN_ERR_UNSUPPORTED and a sentence,
+  // or `supports` one of the operations.
   absl::StatusOr<Contents> Run(const Problem& problem, Mode mode);
   // Records `first`, replays it, then replays it with the contents of `second`, whose blobs and
   // operations have the same shapes. Returns what the second replay left.

@@ -1,11 +1,14 @@
 #include "core/backend/conformance/conformance.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "core/backend/conformance/cases.h"
 #include "core/backend/conformance/tolerances.h"
+#include "core/backend/reference/operands.h"
 #include "core/base/half.h"
 
 namespace raison::conformance {
@@ -54,6 +57,21 @@ int64_t FirstDifference(const Contents& a, const rsn_tensor& view_a, const Conte
   return found;
 }
 
+// The element types of a problem beside f32 and i32: "Q4_K, F16"; empty: it needs only the least
+// that every back end takes.
+std::string TypesBesideF32(const Problem& problem) {
+  std::vector<std::string> types;
+  const auto look = [&](const rsn_tensor& t) {
+    if (t.rank == 0 || t.dtype == RSN_DTYPE_F32 || t.dtype == RSN_DTYPE_I32) return;
+    const std::string name = TypeName(t.dtype);
+    if (std::find(types.begin(), types.end(), name) == types.end()) types.push_back(name);
+  };
+  for (const AnyOp& op : problem.ops) {
+    std::visit([&](const auto& args) { reference::Operands(args, look); }, op);
+  }
+  return absl::StrJoin(types, ", ");
+}
+
 class Suite {
  public:
   Suite(const SuiteOptions& options, Report& report) : options_(options), report_(report) {}
@@ -74,8 +92,9 @@ class Suite {
     case_ = &c;
     const Problem problem = c.make(kSeed);
     const absl::StatusOr<Contents> got = subjects_[0]->Run(problem, Mode::kDirect);
-    if (absl::IsUnimplemented(got.status()) && c.optional) {
-      report_.refused.push_back(c.name);
+    const std::string types = TypesBesideF32(problem);
+    if (absl::IsUnimplemented(got.status()) && (c.optional || !types.empty())) {
+      report_.refused.push_back({c.name, c.op, types, std::string(got.status().message())});
       return;
     }
     ++report_.run;
@@ -285,6 +304,30 @@ std::vector<Case> AllCases() {
   AddMoeCases(cases);
   AddLogitCases(cases);
   return cases;
+}
+
+std::string FormatReport(const Report& report, bool verbose) {
+  std::string out;
+  for (const std::string& failure : report.failures)
+    absl::StrAppend(&out, "FAILED ", failure, "\n");
+  // One line for each type: hundreds of cases are refused for one.
+  std::map<std::string, std::map<std::string, int>> refused;
+  for (const Refusal& r : report.refused) ++refused[r.types][r.op];
+  for (const auto& [types, ops] : refused) {
+    absl::StrAppend(&out, "refused ", types.empty() ? "(optional)" : types, ":");
+    for (const auto& [op, cases] : ops) absl::StrAppend(&out, " ", op, " (", cases, ")");
+    absl::StrAppend(&out, "\n");
+  }
+  if (verbose) {
+    for (const auto& [key, worst] : report.worst) {
+      const Tolerance* tolerance = FindTolerance(key.c_str());
+      absl::StrAppend(&out, "largest error ", key, ": ", worst.error, " of ",
+                      tolerance == nullptr ? 0 : tolerance->allowed, " in ", worst.where, "\n");
+    }
+  }
+  absl::StrAppend(&out, report.run, " cases, ", report.failures.size(), " failures, ",
+                  report.refused.size(), " refused by this back end\n");
+  return out;
 }
 
 absl::StatusOr<Report> RunSuite(const SuiteOptions& options) {

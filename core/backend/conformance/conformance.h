@@ -24,7 +24,8 @@ struct Case {
   // `alone` does.
   std::vector<int64_t> rows = {};
   std::function<Problem(uint64_t seed, int64_t row)> alone = {};
-  // A back end may refuse this by `supports`.
+  // A back end may refuse this by `supports`. So it may any case with a type beside f32 (the least
+  // that all take: f32 weights, f32 keys and values), by `supports` or when it is given the weight.
   bool optional = false;
 };
 
@@ -35,9 +36,15 @@ struct Worst {
   double error = 0;
   std::string where;
 };
+struct Refusal {
+  std::string name;  // of the case
+  std::string op;
+  std::string types;  // beside f32: "Q4_K, F16"; empty: an optional operation
+  std::string why;
+};
 struct Report {
-  int run = 0;
-  std::vector<std::string> refused;    // optional cases that `supports` does not accept
+  int run = 0;                         // cases that were judged; the refused ones were not
+  std::vector<Refusal> refused;        // never counted as passed
   std::vector<std::string> failures;   // one sentence each
   std::map<std::string, Worst> worst;  // by tolerance key
 };
@@ -54,5 +61,9 @@ struct SuiteOptions {
 
 // Runs the cases. An error is returned only when a back end does not open.
 absl::StatusOr<Report> RunSuite(const SuiteOptions& options);
+
+// Lines for people: failures, refusals by reason, the counts; verbose: the largest error of each
+// kind.
+std::string FormatReport(const Report& report, bool verbose);
 
 }  // namespace raison::conformance
