@@ -68,7 +68,7 @@ absl::StatusOr<Activations> Activations::Create(Device& device, const Config& c,
   return a;
 }
 
-const Buffer& Activations::BufferOf(const Tensor& tensor) const {
+Buffer& Activations::BufferOf(const Tensor& tensor) {
   return *std::find_if(buffers.begin(), buffers.end(),
                        [&](const Buffer& b) { return b.get() == tensor.buffer; });
 }

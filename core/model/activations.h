@@ -35,8 +35,8 @@ struct Activations {
 
   static absl::StatusOr<Activations> Create(Device& device, const Config& config,
                                             const StepLimits& limits);
-  // The buffer behind a view, for downloads.
-  const Buffer& BufferOf(const Tensor& tensor) const;
+  // The buffer behind a view, for uploads and downloads.
+  Buffer& BufferOf(const Tensor& tensor);
 };
 
 }  // namespace raison
