@@ -106,6 +106,22 @@ TEST(SplitTest, TheTraceSaysWhereThingsRun) {
   EXPECT_NE(plain.events[0].reason, static_cast<int32_t>(NoticeReason::kPlaced));
 }
 
+TEST(SplitTest, TheBestDeviceThatFitsIsTheDefault) {
+  // One of the folder's plug-ins has a GPU with a second that cannot be opened; others do not load.
+  auto model = Model::Load(RAISON_SOURCE_DIR "/samples/petit/petit-q8_0.gguf",
+                           {.backend_path = RAISON_PLUGIN_FOLDER, .threads = 1});
+  ASSERT_TRUE(model.ok()) << model.status();
+  EXPECT_EQ((*model)->placement().Name(), "twins:0");
+  EXPECT_TRUE(Says((*model)->placement().Sentence(), "the best device that fits"));
+  // More cache than any device has: back to the CPU.
+  model = Model::Load(RAISON_SOURCE_DIR "/samples/petit/petit-q8_0.gguf",
+                      {.backend_path = RAISON_PLUGIN_FOLDER,
+                       .threads = 1,
+                       .kv_bytes = uint64_t{1} << 41});
+  ASSERT_TRUE(model.ok()) << model.status();
+  EXPECT_EQ((*model)->placement().Name(), "cpu");
+}
+
 TEST(SplitTest, WrongSplitsAreRefusedByName) {
   const auto refused = [](const char* device, const char* experts) {
     auto model = Model::Load(RAISON_SOURCE_DIR "/samples/petit/petit-q8_0.gguf",
