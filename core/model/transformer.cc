@@ -22,7 +22,21 @@ absl::StatusOr<std::unique_ptr<Transformer>> Transformer::Create(const Parts& pa
     t->lanes_.push_back(std::move(lane));
     t->can_record_ &= device->CanRecord();
   }
+  RSN_RETURN_IF_ERROR(t->ChooseMla());
   return t;
+}
+
+absl::Status Transformer::ChooseMla() {
+  for (uint32_t l = 0; config_->IsMla() && l < config_->num_hidden_layers; ++l) {
+    Enter(placement_->layers[l], {});
+    Lane& lane = lanes_[lane_];
+    Device& device = placement_->DeviceOf(lane_);
+    const rsn_mla_attention arguments = MlaArguments(l);
+    if (lane.composes_mla || device.Supports(RSN_OP_MLA_ATTENTION, &arguments)) continue;
+    lane.composes_mla = true;
+    RSN_RETURN_IF_ERROR(lane.act.AddComposedMla(device, *config_, limits_));
+  }
+  return absl::OkStatus();
 }
 
 Tensor Transformer::Step(const Tensor& activation) const {
@@ -198,7 +212,6 @@ void Transformer::MultiHeadLatentAttention(uint32_t layer) {
   const Tensor kv = Step(act_->kv_latent);                        // (rows, latent + rope)
   const Tensor latent = Columns(kv, 0, m.kv_lora_rank);          // c
   const Tensor q = Heads(Step(act_->q), config_->num_attention_heads);
-  const Tensor q_nope = Columns(q, 0, m.qk_nope_head_dim);
   const Tensor q_rope = Columns(q, m.qk_nope_head_dim, m.qk_rope_head_dim);
 
   if (m.q_lora_rank > 0) {
@@ -226,16 +239,50 @@ void Transformer::MultiHeadLatentAttention(uint32_t layer) {
                 .table = Step(act_->rope),
                 .x = Columns(Heads(kv, 1), m.kv_lora_rank, m.qk_rope_head_dim)});
   queue_->KvWrite({.in = Heads(kv, 1), .slots = step_->Slots(), .cache = cache_->k(layer)});
-  queue_->MlaAttention({.scale = config_->attention_scale,
-                        .form = exact_ ? 1u : 0u,
-                        .q_nope = q_nope,
-                        .q_rope = q_rope,
-                        .w_k = w.w_k,
-                        .w_v = w.w_v,
-                        .cache = cache_->k(layer),
-                        .out = Heads(Step(act_->attended), config_->num_attention_heads),
-                        .ragged = step_->Ragged()});
+  lanes_[lane_].composes_mla ? ComposedMlaAttention(MlaArguments(layer))
+                             : queue_->MlaAttention(MlaArguments(layer));
   queue_->Project(Step(act_->attended), w.wo, Step(act_->x), /*accumulate=*/true);
+}
+
+rsn_mla_attention Transformer::MlaArguments(uint32_t layer) const {
+  const MlaWeights& w = weights_->layers[layer].mla;
+  const MlaConfig& m = config_->mla;
+  const Tensor q = Heads(Step(act_->q), config_->num_attention_heads);
+  return {.struct_size = sizeof(rsn_mla_attention),
+          .scale = config_->attention_scale,
+          .form = exact_ ? 1u : 0u,
+          .q_nope = Columns(q, 0, m.qk_nope_head_dim),
+          .q_rope = Columns(q, m.qk_nope_head_dim, m.qk_rope_head_dim),
+          .w_k = w.w_k,
+          .w_v = w.w_v,
+          .cache = cache_->k(layer),
+          .out = Heads(Step(act_->attended), config_->num_attention_heads),
+          .ragged = step_->Ragged()};
+}
+
+// The absorbed form of required operations: all heads read the one latent as key and, but for its
+// rotated end, as value.
+void Transformer::ComposedMlaAttention(const rsn_mla_attention& mla) {
+  const int64_t latent = config_->mla.kv_lora_rank, rope = config_->mla.qk_rope_head_dim;
+  const Tensor query = Step(act_->mla_query), attended = Step(act_->mla_latent);
+  queue_->Project(mla.q_nope, mla.w_k, Columns(query, 0, latent));
+  // A copy, spelled as a cache of one token a page: (rows, heads, 1, rope).
+  Tensor target = Columns(query, latent, rope);
+  target.rank = 4;
+  target.shape[3] = rope;
+  target.stride[3] = target.stride[2];
+  target.shape[2] = 1;
+  target.stride[2] = target.stride[1];
+  queue_->KvWrite({.in = mla.q_rope, .slots = step_->RowNumbers(), .cache = target});
+  Tensor values = mla.cache;
+  values.shape[3] = latent;
+  queue_->Attention({.scale = mla.scale,
+                     .q = query,
+                     .k_cache = mla.cache,
+                     .v_cache = values,
+                     .out = attended,
+                     .ragged = mla.ragged});
+  queue_->Project(attended, mla.w_v, mla.out);
 }
 
 // x += down(silu(gate h) * up h)

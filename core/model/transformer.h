@@ -55,6 +55,7 @@ class Transformer {
     std::unique_ptr<Queue> queue;
     StepBuffer step;
     Activations act;
+    bool composes_mla = false;  // the device has no latent attention of its own for this model
   };
   // Rows of an activation that go from one lane's buffer to another's.
   struct Move {
@@ -73,6 +74,9 @@ class Transformer {
   void Layer(uint32_t layer);
   void Attention(uint32_t layer);
   void MultiHeadLatentAttention(uint32_t layer);
+  absl::Status ChooseMla();
+  rsn_mla_attention MlaArguments(uint32_t layer) const;
+  void ComposedMlaAttention(const rsn_mla_attention& mla);
   void Ffn(const FfnWeights& w);
   void Moe(uint32_t layer);
   void RoutedExperts(uint32_t layer);

@@ -40,6 +40,7 @@ class Golden : public testing::TestWithParam<std::tuple<const char*, const char*
     const std::string parent = testing::TempDir() + "raison_golden_" + device;
     ModelOptions options;
     options.device = device;
+    options.backend_path = RAISON_PLUGIN_FOLDER;
     options.threads = 2;
     options.kv_type = DType::kF32;
     options.context_length = 128;
@@ -131,7 +132,7 @@ TEST_P(Golden, OddChunks) {
 
 INSTANTIATE_TEST_SUITE_P(Models, Golden,
                          testing::Combine(testing::ValuesIn(kModels),
-                                          testing::Values("reference", "cpu", "far")),
+                                          testing::Values("reference", "cpu", "far", "composing")),
                          [](const auto& info) {
                            return std::string(std::get<0>(info.param)) + "_" +
                                   std::get<1>(info.param);

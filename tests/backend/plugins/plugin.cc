@@ -28,7 +28,9 @@ EXPORTED int32_t rsn_backend_open(const rsn_backend_host* host, rsn_backend* bac
   return -32;
 #else
   const int32_t code = raison::OpenReferenceBackend(host, backend);
-#if defined(PLUGIN_TWINS)  // two devices, of which the second cannot be opened
+#if defined(PLUGIN_COMPOSING)  // without the one operation that may be missing
+  backend->mla_attention = nullptr;
+#elif defined(PLUGIN_TWINS)  // two devices, of which the second cannot be opened
   backend->device_count = [] { return 2u; };
   backend->device_query = [](uint32_t index, rsn_device_info* info) -> int32_t {
     info->kind = 1;
