@@ -83,7 +83,8 @@ absl::StatusOr<std::shared_ptr<Model>> Model::LoadCheckpoint(std::shared_ptr<Che
 
 absl::StatusOr<Placement> Model::PlaceNow() const {
   return Place(*checkpoint_, config_,
-               {.device = options_.device,
+               {.opened = options_.opened_device,
+                .device = options_.device,
                 .experts = options_.experts,
                 .backend_path = options_.backend_path,
                 .threads = options_.threads,

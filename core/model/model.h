@@ -21,6 +21,7 @@ namespace raison {
 class Checkpoint;
 
 struct ModelOptions {
+  std::shared_ptr<Device> opened_device;  // everything there, instead of `device`
   std::string device;        // one, or a split, as PlacementRequest has it; empty: the best
   std::string experts;       // the device of the routed experts; empty: that of their layers
   std::string backend_path;  // where plug-ins are sought first

@@ -91,6 +91,13 @@ class Placer {
         sizes_(Measure(checkpoint, config)),
         config_(config) {}
 
+  absl::StatusOr<Placement> OnOpened() {
+    placement_.devices.push_back(request_.opened);
+    placement_.why = "as asked for";
+    placement_.layers.assign(layers_, 0);
+    return PlaceExperts();
+  }
+
   absl::StatusOr<Placement> ByRequest() {
     RSN_ASSIGN_OR_RETURN(const std::vector<Part> parts, ParseSplit(request_.device, layers_));
     placement_.why = "as asked for";
@@ -235,6 +242,7 @@ std::string Ranges(size_t count, const Holds& holds) {
 absl::StatusOr<Placement> Place(const Checkpoint& checkpoint, const Config& config,
                                 const PlacementRequest& request) {
   Placer placer(checkpoint, config, request);
+  if (request.opened != nullptr) return placer.OnOpened();
   return request.device.empty() ? placer.ByDefault() : placer.ByRequest();
 }
 

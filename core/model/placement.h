@@ -31,6 +31,7 @@ struct Placement {
 };
 
 struct PlacementRequest {
+  std::shared_ptr<Device> opened;  // everything there, whatever `device` says
   // "cuda:0": everything there. "cuda:0=20,cpu": the first 20 layers there, the rest on the CPU.
   // "cuda:0,cpu": as many layers as fit, the rest on the next. Empty: the best device that fits.
   std::string device;
