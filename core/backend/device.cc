@@ -73,6 +73,7 @@ absl::StatusOr<std::shared_ptr<Device>> Device::Open(const std::string& name,
                                                " has ", count));
   }
   device->name_ = name;
+  device->index_ = index;
   const int32_t code = device->table_.device_open(&device->host_, index, &device->state_);
   if (code != 0) return device->ToStatus(code, "does not open");
   return device;

@@ -39,6 +39,7 @@ class Device : public std::enable_shared_from_this<Device> {
   const rsn_backend& table() const { return table_; }
   rsn_device_state* state() const { return state_; }
   const std::string& name() const { return name_; }
+  uint32_t index() const { return index_; }  // among its back end's devices
   uint32_t threads() const;
   rsn_device_info Info() const;
 
@@ -60,6 +61,7 @@ class Device : public std::enable_shared_from_this<Device> {
   friend absl::StatusOr<std::vector<struct DeviceEntry>> ListDevices(const std::string&);
 
   std::string name_;
+  uint32_t index_ = 0;
   std::string cache_directory_;
   rsn_backend table_{};
   rsn_backend_host host_{};

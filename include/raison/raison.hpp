@@ -34,6 +34,9 @@
 #endif
 
 namespace raison {
+// The names of this version's layout: programs and libraries of one process that were built with
+// other versions of this header, or that hold the core itself, keep their own classes.
+inline namespace v0 {
 
 // A failed call. what() is the library's sentence.
 class Error : public std::runtime_error {
@@ -1009,6 +1012,7 @@ class Sessions {
   std::vector<Session> sessions_;
 };
 
+}  // namespace v0
 }  // namespace raison
 
 #endif  // RAISON_RAISON_HPP_

@@ -371,16 +371,13 @@ class Program(unittest.TestCase):
         self.assertRegex(out, r"^[1-9]\d* cases, 0 failed")
         self.assertEqual(raison("selftest", "--op", "nonsense")[0], 2)
 
-    @unittest.skipUnless(shutil.which("nm"), "no nm")
-    def test_the_core_is_not_linked_twice(self):
-        """raison.hpp and the core both have a raison::Model, a raison::Session, ...: an object that
-        holds the core's must not be in this program, or the linker would merge the two."""
-        names = subprocess.run(
-            ["nm", "-C", "--defined-only", COMMAND], capture_output=True, text=True, check=True
-        ).stdout
-        self.assertIn("raison::cli::", names)
-        for core in ("Scheduler::", "Transformer::", "KvCache::", "Device::Open", "Session::Create"):
-            self.assertNotIn("raison::" + core, names)
+    def test_selftest_of_a_back_end(self):
+        status, out, _ = raison("selftest", "--backend", "reference", "--op", "silu_mul")
+        self.assertEqual(status, 0)
+        for wrong in ("warp", "cpu:7", "./nothing.so", __file__):
+            status, _, err = raison("selftest", "--backend", wrong)
+            self.assertEqual(status, 1, wrong)
+            self.assertTrue(err.startswith("raison: "), err)
 
 
 if __name__ == "__main__":

@@ -63,6 +63,7 @@ class Suite {
     for (uint32_t threads : options_.threads) {
       RSN_ASSIGN_OR_RETURN(std::unique_ptr<Bench> bench,
                            Bench::Open({.open = options_.subject,
+                                        .device = options_.device,
                                         .threads = threads,
                                         .weight_flags = options_.weight_flags}));
       subjects_.push_back(std::move(bench));
@@ -293,6 +294,7 @@ absl::StatusOr<Report> RunSuite(const SuiteOptions& options) {
   RSN_RETURN_IF_ERROR(suite.Open());
   for (const Case& c : AllCases()) {
     if (report.failures.size() >= options.most_failures) break;
+    if (options.stop != nullptr && options.stop()) break;
     if (options.only_op.empty() || options.only_op == c.op) suite.Check(c);
   }
   return report;
