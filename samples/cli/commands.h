@@ -15,10 +15,13 @@ int Inspect(const Words& words);
 int Convert(const Words& words);
 int Bench(const Words& words);
 int Tokenize(const Words& words);
+int ListDevices(const Words& words);
 int Selftest(const Words& words);
 
-// A part of the selftest: the model inside loads and works out a product on the CPU. Returns what
-// is wrong, or nothing.
-std::string CheckAnswer();
+// A part of the selftest, through the public headers: the model inside loads onto the device and
+// works out a product. Returns what is wrong, or nothing.
+std::string CheckAnswer(const std::string& device, const std::string& backend_path);
+// Where the library lies that this program is linked with: its plug-ins lie beside it.
+std::string FolderOfLibrary();
 
 }  // namespace raison::cli

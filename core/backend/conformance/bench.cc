@@ -89,7 +89,7 @@ absl::StatusOr<std::unique_ptr<Bench>> Bench::Open(const BenchOptions& options) 
   if (records != 0 && records != 4) {
     return absl::InternalError("the four recording entries must be NULL together");
   }
-  RSN_RETURN_IF_ERROR(bench->ToStatus(t.device_open(&bench->host_, 0, &bench->device_), "open"));
+  RSN_RETURN_IF_ERROR(bench->ToStatus(t.device_open(&bench->host_, options.device, &bench->device_), "open"));
   RSN_RETURN_IF_ERROR(bench->ToStatus(t.queue_new(bench->device_, &bench->queue_), "queue_new"));
   return bench;
 }

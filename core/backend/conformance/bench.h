@@ -15,6 +15,7 @@ using OpenFunction = int32_t (*)(const rsn_backend_host*, rsn_backend*);
 
 struct BenchOptions {
   OpenFunction open = nullptr;
+  uint32_t device = 0;
   uint32_t threads = 1;
   uint32_t weight_flags = 0;  // RSN_WEIGHT_*
 };

@@ -81,6 +81,7 @@ class Suite {
     for (uint32_t threads : options_.threads) {
       RSN_ASSIGN_OR_RETURN(std::unique_ptr<Bench> bench,
                            Bench::Open({.open = options_.subject,
+                                        .device = options_.device,
                                         .threads = threads,
                                         .weight_flags = options_.weight_flags}));
       subjects_.push_back(std::move(bench));
@@ -314,7 +315,7 @@ std::string FormatReport(const Report& report, bool verbose) {
   std::map<std::string, std::map<std::string, int>> refused;
   for (const Refusal& r : report.refused) ++refused[r.types][r.op];
   for (const auto& [types, ops] : refused) {
-    absl::StrAppend(&out, "refused ", types.empty() ? "(optional)" : types, ":");
+    absl::StrAppend(&out, "not offered, ", types.empty() ? "optional" : types, ":");
     for (const auto& [op, cases] : ops) absl::StrAppend(&out, " ", op, " (", cases, ")");
     absl::StrAppend(&out, "\n");
   }
@@ -325,8 +326,8 @@ std::string FormatReport(const Report& report, bool verbose) {
                       tolerance == nullptr ? 0 : tolerance->allowed, " in ", worst.where, "\n");
     }
   }
-  absl::StrAppend(&out, report.run, " cases, ", report.failures.size(), " failures, ",
-                  report.refused.size(), " refused by this back end\n");
+  absl::StrAppend(&out, report.run, " cases, ", report.failures.size(), " failed, ",
+                  report.refused.size(), " not offered by this back end\n");
   return out;
 }
 
@@ -336,6 +337,7 @@ absl::StatusOr<Report> RunSuite(const SuiteOptions& options) {
   RSN_RETURN_IF_ERROR(suite.Open());
   for (const Case& c : AllCases()) {
     if (report.failures.size() >= options.most_failures) break;
+    if (options.stop != nullptr && options.stop()) break;
     if (options.only_op.empty() || options.only_op == c.op) suite.Check(c);
   }
   return report;

@@ -53,10 +53,12 @@ struct SuiteOptions {
   OpenFunction subject = nullptr;
   OpenFunction reference = nullptr;
   std::vector<uint32_t> threads = {1, 2, 3};
+  uint32_t device = 0;  // the subject's, by its number
   uint32_t weight_flags = 0;
   bool reference_bits = false;  // the subject promises the reference's bits (far)
   std::string only_op;          // empty: all
   size_t most_failures = 1000;  // stop there
+  bool (*stop)() = nullptr;     // asked between cases; true ends the run
 };
 
 // Runs the cases. An error is returned only when a back end does not open.

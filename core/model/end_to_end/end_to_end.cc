@@ -298,12 +298,14 @@ absl::StatusOr<EndToEndReport> RunEndToEnd(const EndToEndOptions& options) {
   EndToEndReport report;
   for (const Random& r : kRandom) {
     if (!options.only.empty() && options.only != r.name) continue;
+    if (options.stop != nullptr && options.stop()) return absl::CancelledError("stopped");
     const Subject subject{.name = r.name,
                           .gguf = MakeRandomCheckpoint(r.kind, r.type),
                           .kv_type = r.kv_type,
                           .required = r.type == DType::kF32};
     RSN_RETURN_IF_ERROR(RunModel(subject, options, report));
   }
+  if (options.stop != nullptr && options.stop()) return absl::CancelledError("stopped");
   if (!options.trained.empty() && options.only.empty()) {
     const Subject subject{.name = options.trained.substr(options.trained.rfind('/') + 1),
                           .path = options.trained,
