@@ -17,11 +17,11 @@ void LoadActivations(uint64_t row, uint octet, uint count, out float x[8]) {
 }
 
 // sums[r] += this invocation's share of weight . rows[r].
-void AddDots(uint64_t weight, uint64_t rows[ROWS], uint width, inout float sums[ROWS]) {
+void AddDots(uint type, uint64_t weight, uint64_t rows[ROWS], uint width, inout float sums[ROWS]) {
   const uint octets = (width + 7u) / 8u;
   for (uint octet = gl_LocalInvocationID.x; octet < octets; octet += 32u) {
     float w[8];
-    LoadOctet(weight, octet, w);
+    LoadOctet(type, weight, octet, w);
     const uint count = min(8u, width - octet * 8u);
     for (uint i = count; i < 8u; ++i) w[i] = 0.0;
     [[unroll]] for (uint r = 0u; r < ROWS; ++r) {

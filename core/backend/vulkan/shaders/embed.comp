@@ -16,7 +16,7 @@ void main() {
   const int token = Ints(p.tokens).v[row];
   if (token < 0 || uint(token) >= p.vocabulary) return;
   float w[8];
-  LoadOctet(p.table + uint64_t(token) * p.table_row, octet, w);
+  LoadOctet(DTYPE, p.table + uint64_t(token) * p.table_row, octet, w);
   Floats target = Floats(p.target + uint64_t(row) * p.target_row);
   const uint count = min(8u, p.width - octet * 8u);
   for (uint i = 0u; i < count; ++i) target.v[octet * 8u + i] = w[i];

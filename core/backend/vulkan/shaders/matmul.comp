@@ -30,7 +30,7 @@ void main() {
   }
   float sums[ROWS];
   [[unroll]] for (uint r = 0u; r < ROWS; ++r) sums[r] = 0.0;
-  AddDots(p.weight + b * p.weight_batch + uint64_t(o) * p.weight_row, rows, p.width, sums);
+  AddDots(DTYPE, p.weight + b * p.weight_batch + uint64_t(o) * p.weight_row, rows, p.width, sums);
   const float total = Reduce(sums);
   const uint t = gl_LocalInvocationIndex;
   if (t >= 4u * ROWS) return;

@@ -44,7 +44,7 @@ void main() {
     rows[0] = p.hidden + uint64_t(row * p.used + place) * uint64_t(p.inner) * 4ul;
     float sums[ROWS];
     sums[0] = 0.0;
-    AddDots(p.down + uint64_t(slot) * p.down_slot + uint64_t(o) * p.down_row, rows, p.inner, sums);
+    AddDots(DTYPE, p.down + uint64_t(slot) * p.down_slot + uint64_t(o) * p.down_row, rows, p.inner, sums);
     precise float next = fma(gains.v[place], sums[0], mixed[0]);
     mixed[0] = next;
   }

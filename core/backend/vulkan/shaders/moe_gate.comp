@@ -6,6 +6,7 @@
 #include "math.glsl"
 #include "octet.glsl"
 #include "dot.glsl"
+layout(constant_id = 3) const uint UP_DTYPE = 0;
 layout(local_size_x = 32, local_size_y = 4) in;
 layout(push_constant) uniform Push {
   uint64_t source, ids, slots, gate, up, hidden;
@@ -28,10 +29,10 @@ void main() {
   rows[0] = p.source + uint64_t(row) * p.source_row;
   float sums[ROWS];
   sums[0] = 0.0;
-  AddDots(p.gate + uint64_t(slot) * p.gate_slot + uint64_t(o) * p.gate_row, rows, p.width, sums);
+  AddDots(DTYPE, p.gate + uint64_t(slot) * p.gate_slot + uint64_t(o) * p.gate_row, rows, p.width, sums);
   const float gate = Reduce(sums);
   sums[0] = 0.0;
-  AddDots(p.up + uint64_t(slot) * p.up_slot + uint64_t(o) * p.up_row, rows, p.width, sums);
+  AddDots(UP_DTYPE, p.up + uint64_t(slot) * p.up_slot + uint64_t(o) * p.up_row, rows, p.width, sums);
   const float up = Reduce(sums);
   const uint t = gl_LocalInvocationIndex;
   if (t >= 4u || tile * 4u + t >= p.inner) return;

@@ -1,5 +1,5 @@
 // Weights as the file has them: octet o of a row is its elements 8 o to 8 o + 7 as floats, for every
-// type. DTYPE is a specialisation constant: the driver keeps one case. The products and sums are
+// type. `type` comes from a specialisation constant: the driver keeps one case. The products and sums are
 // those of the format's definition, unfused, so that embed has the definition's bits.
 layout(constant_id = 0) const uint DTYPE = 0;
 
@@ -18,18 +18,18 @@ uvec2 KScales(uint64_t address, uint k) {
   return uvec2((ByteOf(c, i) & 15u) | ByteOf(a, i) >> 6 << 4, ByteOf(c, i) >> 4 | ByteOf(b, i) >> 6 << 4);
 }
 
-void LoadOctet(uint64_t row, uint octet, out float w[8]) {
-  if (DTYPE == kF32) {
+void LoadOctet(uint type, uint64_t row, uint octet, out float w[8]) {
+  if (type == kF32) {
     Floats f = Floats(row + uint64_t(octet) * 32ul);
     [[unroll]] for (uint i = 0u; i < 8u; ++i) w[i] = f.v[i];
-  } else if (DTYPE == kF16 || DTYPE == kBF16) {
+  } else if (type == kF16 || type == kBF16) {
     const uint64_t at = row + uint64_t(octet) * 16ul;
     [[unroll]] for (uint i = 0u; i < 4u; ++i) {
       const uint word = WordAt(at + uint64_t(4u * i));
-      w[2u * i] = DTYPE == kF16 ? FromF16(word & 0xffffu) : FromBF16(word & 0xffffu);
-      w[2u * i + 1u] = DTYPE == kF16 ? FromF16(word >> 16) : FromBF16(word >> 16);
+      w[2u * i] = type == kF16 ? FromF16(word & 0xffffu) : FromBF16(word & 0xffffu);
+      w[2u * i + 1u] = type == kF16 ? FromF16(word >> 16) : FromBF16(word >> 16);
     }
-  } else if (DTYPE == kQ8_0) {
+  } else if (type == kQ8_0) {
     const uint64_t block = row + uint64_t(octet >> 2) * 34ul;
     const uint j = octet & 3u;
     const float d = FromF16(HalfAt(block));
@@ -37,9 +37,9 @@ void LoadOctet(uint64_t row, uint octet, out float w[8]) {
     [[unroll]] for (uint i = 0u; i < 8u; ++i) {
       w[i] = d * float(bitfieldExtract(int(i < 4u ? low : high), int((i & 3u) * 8u), 8));
     }
-  } else if (DTYPE == kQ4_0 || DTYPE == kQ4_1 || DTYPE == kQ5_0 || DTYPE == kQ5_1) {
-    const bool has_minimum = DTYPE == kQ4_1 || DTYPE == kQ5_1;
-    const bool has_fifth = DTYPE == kQ5_0 || DTYPE == kQ5_1;
+  } else if (type == kQ4_0 || type == kQ4_1 || type == kQ5_0 || type == kQ5_1) {
+    const bool has_minimum = type == kQ4_1 || type == kQ5_1;
+    const bool has_fifth = type == kQ5_0 || type == kQ5_1;
     const uint head = 2u + (has_minimum ? 2u : 0u) + (has_fifth ? 4u : 0u);
     const uint64_t block = row + uint64_t(octet >> 2) * uint64_t(head + 16u);
     const uint j = octet & 3u;
@@ -56,8 +56,8 @@ void LoadOctet(uint64_t row, uint octet, out float w[8]) {
       if (has_minimum) v = v + m;
       w[i] = v;
     }
-  } else if (DTYPE == kQ4_K || DTYPE == kQ5_K) {
-    const bool fifth = DTYPE == kQ5_K;
+  } else if (type == kQ4_K || type == kQ5_K) {
+    const bool fifth = type == kQ5_K;
     const uint64_t block = row + uint64_t(octet >> 5) * (fifth ? 176ul : 144ul);
     const uint k = octet >> 2 & 7u;  // which 32 of the 256
     const uint l = (octet & 3u) * 8u;
@@ -79,7 +79,7 @@ void LoadOctet(uint64_t row, uint octet, out float w[8]) {
       v = v - m;
       w[i] = v;
     }
-  } else if (DTYPE == kQ6_K) {
+  } else if (type == kQ6_K) {
     const uint64_t block = row + uint64_t(octet >> 5) * 210ul;
     const uint n = octet >> 4 & 1u, j = octet >> 2 & 3u, l = (octet & 3u) * 8u;
     const float d = FromF16(HalfAt(block + 208ul));
