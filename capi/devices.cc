@@ -31,7 +31,7 @@ rsn_status rsn_devices_new(rsn_devices** out, const char* backend_path, size_t b
     RSN_CAPI_RETURN_IF_ERROR(
         ReadOptionalText("backend_path", backend_path, backend_path_size, &path));
     auto devices = std::make_unique<rsn_devices>();
-    auto list = raison::ListDevices();
+    auto list = raison::ListDevices(std::string(path));
     if (!list.ok()) return Fail(list.status(), Doing::kReading);
     devices->list = *std::move(list);
     *out = devices.release();
@@ -64,6 +64,9 @@ rsn_status rsn_devices_get(const rsn_devices* devices, size_t index, rsn_device*
     value.kind = static_cast<int32_t>(entry.info.kind);
     LendText(entry.name, &value.name, &value.name_size);
     LendText(Field(entry.info.description), &value.description, &value.description_size);
+    if (!entry.problem.empty()) LendText(entry.problem, &value.problem, &value.problem_size);
+    const std::string_view driver = Field(entry.info.driver);
+    if (!driver.empty()) LendText(driver, &value.driver, &value.driver_size);
     value.memory_total = entry.info.memory_total;
     value.memory_free = entry.info.memory_free;
     WriteStruct(value, device);

@@ -157,7 +157,9 @@ AT(rsn_model_options, progress, 88);
 AT(rsn_model_options, progress_data, 96);
 AT(rsn_model_options, log, 104);
 AT(rsn_model_options, log_data, 112);
-SIZE(rsn_model_options, 120);
+AT(rsn_model_options, experts, 120);
+AT(rsn_model_options, experts_size, 128);
+SIZE(rsn_model_options, 136);
 
 AT(rsn_device, struct_size, 0);
 AT(rsn_device, kind, 4);
@@ -169,7 +171,9 @@ AT(rsn_device, problem, 40);
 AT(rsn_device, problem_size, 48);
 AT(rsn_device, memory_total, 56);
 AT(rsn_device, memory_free, 64);
-SIZE(rsn_device, 72);
+AT(rsn_device, driver, 72);
+AT(rsn_device, driver_size, 80);
+SIZE(rsn_device, 88);
 
 AT(rsn_model_info, struct_size, 0);
 AT(rsn_model_info, context_length, 4);

@@ -16,6 +16,7 @@ struct LoadedModel {
   std::vector<std::byte> bytes;  // of a model loaded from memory with RSN_LOAD_COPY
   std::shared_ptr<Model> model;
   ModelSummary summary;
+  std::string devices;  // that hold it: "cuda:0,cpu"; empty: none
 
   absl::StatusOr<std::shared_ptr<Scheduler>> SharedScheduler() {
     std::lock_guard lock(mutex);

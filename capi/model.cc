@@ -2,7 +2,6 @@
 #include "capi/handles.h"
 #include "capi/structs.h"
 #include "capi/text.h"
-#include "core/backend/registry.h"
 #include "core/file/checkpoint.h"
 #include "core/model/builtin.h"
 
@@ -26,20 +25,17 @@ rsn_status ReadOptions(const rsn_model_options* options, bool from_memory, Model
     return FailWith(RSN_ERR_ARGUMENT, "threads = ", o.threads, ": wanted 1..", kMaxThreads);
   }
   if (o.reserved != 0) return Fail(RSN_ERR_ARGUMENT, "rsn_model_options.reserved is not 0");
-  std::string_view device, backend_path, chat_template;
+  std::string_view device, experts, backend_path, chat_template;
   RSN_CAPI_RETURN_IF_ERROR(ReadOptionalText("device", o.device, o.device_size, &device));
+  RSN_CAPI_RETURN_IF_ERROR(ReadOptionalText("experts", o.experts, o.experts_size, &experts));
   RSN_CAPI_RETURN_IF_ERROR(
       ReadOptionalText("backend_path", o.backend_path, o.backend_path_size, &backend_path));
   RSN_CAPI_RETURN_IF_ERROR(
       ReadOptionalText("chat_template", o.chat_template, o.chat_template_size, &chat_template));
   RSN_CAPI_RETURN_IF_ERROR(CheckUtf8("chat_template", chat_template));
-  if (!device.empty()) {
-    out->device = std::string(device);
-    if (const auto found = FindBackend(out->device); !found.ok()) {
-      const absl::string_view why = found.status().message();
-      return Fail(RSN_ERR_DEVICE, std::string_view(why.data(), why.size()));
-    }
-  }
+  out->device = std::string(device);
+  out->experts = std::string(experts);
+  out->backend_path = std::string(backend_path);
   out->threads = o.threads == RSN_UNSET ? 0 : static_cast<uint32_t>(o.threads);
   out->context_length = o.context_length;
   out->kv_type = o.kv_type == RSN_KV_F32    ? DType::kF32
@@ -71,6 +67,7 @@ rsn_status Finish(absl::StatusOr<std::shared_ptr<Model>> model,
   if (!model.ok()) return Fail(model.status(), Doing::kLoading);
   loaded->model = *std::move(model);
   loaded->summary = Summarize(*loaded->model);
+  loaded->devices = loaded->model->placement().Name();
   auto handle = std::make_unique<rsn_model>();
   handle->loaded = std::move(loaded);
   *out = handle.release();

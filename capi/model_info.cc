@@ -28,7 +28,7 @@ rsn_status Describe(LoadedModel& loaded, rsn_model_info* out) {
   LendText(config.name, &info.name, &info.name_size);
   LendText(model.checkpoint().path(), &info.path, &info.path_size);
   LendText(loaded.summary.type, &info.type, &info.type_size);
-  LendText(model.options().device, &info.device, &info.device_size);
+  LendText(loaded.devices, &info.device, &info.device_size);
   if (model.chat_template().ok()) {
     LendText((*model.chat_template())->source(), &info.chat_template, &info.chat_template_size);
   }
@@ -54,7 +54,9 @@ rsn_status Describe(LoadedModel& loaded, rsn_model_info* out) {
   info.experts_shared = config.moe.n_shared_experts;
   info.dense_layers =
       info.experts == 0 ? config.num_hidden_layers : config.moe.first_k_dense_replace;
-  if (!model.options().header_only) info.threads = model.device().threads();
+  for (const auto& device : model.placement().devices) {
+    info.threads = std::max(info.threads, device->threads());
+  }
   const Tokenizer& tokenizer = model.tokenizer();
   info.bos_token = tokenizer.bos().value_or(-1);
   info.eos_token = tokenizer.eos().value_or(-1);
@@ -135,10 +137,11 @@ rsn_status rsn_model_plan(const rsn_model* model, const rsn_plan_options* option
                       " is above the model's own limit of ",
                       loaded.config().max_position_embeddings);
     }
-    const raison::Plan plan = raison::MakePlan(
+    const auto plan = raison::MakePlan(
         loaded, {.context_length = own.context_length, .sessions = own.sessions});
+    if (!plan.ok()) return Fail(plan.status(), Doing::kLoading);
     const std::string written =
-        own.format == RSN_FORMAT_JSON ? raison::PlanJson(plan) : raison::PlanText(plan);
+        own.format == RSN_FORMAT_JSON ? raison::PlanJson(*plan) : raison::PlanText(*plan);
     return WriteArray(written.data(), written.size(), text, capacity, text_size);
   });
 }

@@ -1,16 +1,44 @@
 #include "core/backend/device.h"
 
+#include <cstring>
+
+#include "absl/strings/numbers.h"
 #include "core/backend/registry.h"
+#include "core/base/os/library_path.h"
 #include "core/base/thread_pool.h"
 
 namespace raison {
 
-absl::StatusOr<std::shared_ptr<Device>> Device::Open(const std::string& name,
-                                                     const DeviceOptions& options) {
-  RSN_ASSIGN_OR_RETURN(const BackendOpenFunction open, FindBackend(name));
+namespace {
+
+// "vulkan:1" is device 1 of the back end "vulkan".
+absl::Status SplitName(const std::string& name, std::string* backend, uint32_t* index) {
+  const size_t colon = name.find(':');
+  *backend = name.substr(0, colon);
+  *index = 0;
+  if (colon != std::string::npos && !absl::SimpleAtoi(name.substr(colon + 1), index)) {
+    return absl::UnavailableError(
+        absl::StrCat("there is no device \"", name, "\": after the colon stands its number"));
+  }
+  return absl::OkStatus();
+}
+
+// The whole text of a fixed field, ended or not.
+template <size_t kSize>
+std::string Field(const char (&field)[kSize]) {
+  return std::string(field, strnlen(field, kSize));
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<Device>> Device::OpenBackend(const std::string& backend,
+                                                            const DeviceOptions& options) {
+  RSN_ASSIGN_OR_RETURN(const BackendOpenFunction open,
+                       FindBackend(backend, options.backend_path));
   auto device = std::shared_ptr<Device>(new Device);
-  device->name_ = name;
+  device->name_ = backend;
   device->log_ = options.log;
+  device->cache_directory_ = CacheFolder();
   device->pool_ = std::make_unique<ThreadPool>(options.threads);
   device->host_ = {
       .struct_size = sizeof(rsn_backend_host),
@@ -21,17 +49,32 @@ absl::StatusOr<std::shared_ptr<Device>> Device::Open(const std::string& name,
           [](void* context, uint32_t count, void (*task)(void*, uint32_t, uint32_t), void* arg) {
             static_cast<Device*>(context)->pool_->ParallelFor(count, task, arg);
           },
-      .cache_directory = nullptr,
+      .cache_directory =
+          device->cache_directory_.empty() ? nullptr : device->cache_directory_.c_str(),
   };
   device->table_.struct_size = sizeof(rsn_backend);
-  int32_t code = open(&device->host_, &device->table_);
+  const int32_t code = open(&device->host_, &device->table_);
   if (code != 0 || device->table_.version != RSN_BACKEND_VERSION) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("back end ", name, " does not open (code ", code, ", version ",
-                     device->table_.version, ", wanted ", RSN_BACKEND_VERSION, ")"));
+    const char* why = device->table_.last_error != nullptr ? device->table_.last_error() : "";
+    return absl::UnavailableError(absl::StrCat("back end ", backend, ": ",
+                                               *why ? why : absl::StrCat("code ", code)));
   }
-  code = device->table_.device_open(&device->host_, 0, &device->state_);
-  if (code != 0) return device->ToStatus(code, "device_open");
+  return device;
+}
+
+absl::StatusOr<std::shared_ptr<Device>> Device::Open(const std::string& name,
+                                                     const DeviceOptions& options) {
+  std::string backend;
+  uint32_t index = 0;
+  RSN_RETURN_IF_ERROR(SplitName(name, &backend, &index));
+  RSN_ASSIGN_OR_RETURN(std::shared_ptr<Device> device, OpenBackend(backend, options));
+  if (const uint32_t count = device->table_.device_count(); index >= count) {
+    return absl::UnavailableError(absl::StrCat("there is no device \"", name, "\": ", backend,
+                                               " has ", count));
+  }
+  device->name_ = name;
+  const int32_t code = device->table_.device_open(&device->host_, index, &device->state_);
+  if (code != 0) return device->ToStatus(code, "does not open");
   return device;
 }
 
@@ -94,18 +137,45 @@ absl::StatusOr<Device::Weight> Device::NewWeight(Tensor description,
 }
 
 bool Device::Supports(uint32_t op, const void* args) const {
+  if (op == RSN_OP_MLA_ATTENTION && table_.mla_attention == nullptr) return false;
   return table_.supports(state_, op, args) != 0;
 }
 
 Buffer::Buffer(std::shared_ptr<Device> device, rsn_buffer* buffer, uint64_t bytes)
     : buffer_(buffer, [device](rsn_buffer* b) { device->table().buffer_free(b); }), bytes_(bytes) {}
 
-absl::StatusOr<std::vector<DeviceEntry>> ListDevices() {
+absl::Status Device::Query(uint32_t index, rsn_device_info* info) const {
+  info->struct_size = sizeof *info;
+  if (table_.device_query != nullptr) {
+    const int32_t code = table_.device_query(index, info);
+    return code == 0 ? absl::OkStatus() : ToStatus(code, "device_query");
+  }
+  rsn_device_state* state = nullptr;
+  if (const int32_t code = table_.device_open(&host_, index, &state); code != 0) {
+    return ToStatus(code, "does not open");
+  }
+  const int32_t code = table_.device_info(state, info);
+  table_.device_close(state);
+  return code == 0 ? absl::OkStatus() : ToStatus(code, "device_info");
+}
+
+absl::StatusOr<std::vector<DeviceEntry>> ListDevices(const std::string& backend_path) {
   std::vector<DeviceEntry> entries;
-  for (const std::string& name : BackendNames()) {
-    RSN_ASSIGN_OR_RETURN(const std::shared_ptr<Device> device,
-                         Device::Open(name, {.threads = 1}));
-    entries.push_back({name, device->Info()});
+  for (const Backend& backend : ListBackends(backend_path)) {
+    const auto device =
+        Device::OpenBackend(backend.name, {.threads = 1, .backend_path = backend_path});
+    if (!device.ok()) {
+      entries.push_back({backend.name, {}, std::string(device.status().message())});
+      continue;
+    }
+    const uint32_t count = (*device)->table_.device_count();
+    for (uint32_t i = 0; i < count; ++i) {
+      DeviceEntry entry{.name = backend.name, .info = {}, .problem = ""};
+      if (!backend.file.empty()) absl::StrAppend(&entry.name, ":", i);
+      const absl::Status status = (*device)->Query(i, &entry.info);
+      entry.problem = status.ok() ? Field(entry.info.problem) : std::string(status.message());
+      entries.push_back(std::move(entry));
+    }
   }
   return entries;
 }

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/types/span.h"
 #include "core/backend/tensor.h"
@@ -18,7 +19,8 @@ class ThreadPool;
 using LogFunction = std::function<void(uint32_t level, const std::string& text)>;
 
 struct DeviceOptions {
-  uint32_t threads = 0;  // 0: as many as the process may use
+  uint32_t threads = 0;      // 0: as many as the process may use
+  std::string backend_path;  // where plug-ins are sought first; empty: nowhere besides
   LogFunction log;
 };
 
@@ -26,7 +28,8 @@ class Buffer;
 
 class Device : public std::enable_shared_from_this<Device> {
  public:
-  // name: "cpu", "reference", or another back end of the registry.
+  // name: that of a back end, with the number of the device where it has several: "cpu", "cuda",
+  // "vulkan:1". UNAVAILABLE: there is no such device, or it cannot be used, and why.
   static absl::StatusOr<std::shared_ptr<Device>> Open(const std::string& name,
                                                       const DeviceOptions& options);
   ~Device();
@@ -50,9 +53,14 @@ class Device : public std::enable_shared_from_this<Device> {
 
  private:
   Device() = default;
+  static absl::StatusOr<std::shared_ptr<Device>> OpenBackend(const std::string& backend,
+                                                             const DeviceOptions& options);
   static void LogFromBackend(void* context, uint32_t level, const char* text);
+  absl::Status Query(uint32_t index, rsn_device_info* info) const;
+  friend absl::StatusOr<std::vector<struct DeviceEntry>> ListDevices(const std::string&);
 
   std::string name_;
+  std::string cache_directory_;
   rsn_backend table_{};
   rsn_backend_host host_{};
   rsn_device_state* state_ = nullptr;
@@ -83,11 +91,14 @@ struct Device::Weight {
   bool referenced = false;  // the host bytes are still used
 };
 
-// One line of `rsn_device_*`: what could be opened here.
+// One line of `rsn_device_*`: what there is, and what keeps it from being used.
 struct DeviceEntry {
-  std::string name;
+  std::string name;  // for Device::Open
   rsn_device_info info;
+  std::string problem;  // empty: it can be opened
 };
-absl::StatusOr<std::vector<DeviceEntry>> ListDevices();
+// Every device of every back end, "cpu" first. A plug-in that cannot be used is one entry with its
+// problem.
+absl::StatusOr<std::vector<DeviceEntry>> ListDevices(const std::string& backend_path);
 
 }  // namespace raison

@@ -9,48 +9,50 @@
 namespace raison {
 namespace {
 
-struct Entry {
-  std::string name;
-  BackendOpenFunction open;
-};
-
 std::mutex& RegistryMutex() {
   static auto* mutex = new std::mutex;
   return *mutex;
 }
 
-std::vector<Entry>& Entries() {
-  static auto* entries =
-      new std::vector<Entry>{{"cpu", &OpenCpuBackend}, {"reference", &OpenReferenceBackend}};
-  return *entries;
+std::vector<Backend>& Registered() {
+  static auto* backends = new std::vector<Backend>{{"cpu", &OpenCpuBackend, ""},
+                                                   {"reference", &OpenReferenceBackend, ""}};
+  return *backends;
 }
 
 }  // namespace
 
-std::vector<std::string> BackendNames() {
-  std::lock_guard lock(RegistryMutex());
-  std::vector<std::string> names;
-  for (const Entry& e : Entries()) names.push_back(e.name);
-  return names;
-}
-
-absl::StatusOr<BackendOpenFunction> FindBackend(const std::string& name) {
+std::vector<Backend> ListBackends(const std::string& backend_path) {
+  std::vector<Backend> backends;
   {
     std::lock_guard lock(RegistryMutex());
-    for (const Entry& e : Entries()) {
-      if (e.name == name) return e.open;
-    }
+    backends = Registered();
   }
-  return absl::NotFoundError(absl::StrCat("there is no device \"", name, "\"; known: ",
-                                          absl::StrJoin(BackendNames(), ", ")));
+  for (Plugin& plugin : FindPlugins(backend_path)) {
+    bool taken = false;
+    for (const Backend& b : backends) taken |= b.name == plugin.name;
+    if (!taken) backends.push_back({std::move(plugin.name), nullptr, std::move(plugin.file)});
+  }
+  return backends;
+}
+
+absl::StatusOr<BackendOpenFunction> FindBackend(const std::string& name,
+                                                const std::string& backend_path) {
+  const std::vector<Backend> backends = ListBackends(backend_path);
+  for (const Backend& b : backends) {
+    if (b.name == name) return b.open != nullptr ? b.open : OpenPlugin({b.name, b.file});
+  }
+  const auto append_name = [](std::string* out, const Backend& b) { *out += b.name; };
+  return absl::UnavailableError(absl::StrCat("there is no device \"", name, "\"; known: ",
+                                             absl::StrJoin(backends, ", ", append_name)));
 }
 
 absl::Status RegisterBackend(const std::string& name, BackendOpenFunction open) {
   std::lock_guard lock(RegistryMutex());
-  for (const Entry& e : Entries()) {
-    if (e.name == name) return absl::AlreadyExistsError(absl::StrCat("device ", name, " exists"));
+  for (const Backend& b : Registered()) {
+    if (b.name == name) return absl::AlreadyExistsError(absl::StrCat("device ", name, " exists"));
   }
-  Entries().push_back({name, open});
+  Registered().push_back({name, open, ""});
   return absl::OkStatus();
 }
 

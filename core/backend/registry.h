@@ -1,21 +1,27 @@
-// The back ends by name. Built-in ones are listed here; a plug-in is added by its path.
+// The back ends by name: those inside the library, those a program adds, and plug-ins.
 #pragma once
 
 #include <string>
 #include <vector>
 
+#include "core/backend/plugin.h"
 #include "core/base/status.h"
-#include "raison/backend.h"
 
 namespace raison {
 
-using BackendOpenFunction = int32_t (*)(const rsn_backend_host*, rsn_backend*);
+struct Backend {
+  std::string name;
+  BackendOpenFunction open = nullptr;  // of a plug-in: NULL until OpenPlugin
+  std::string file;                    // of a plug-in
+};
 
-// The names that Device::Open takes, best first.
-std::vector<std::string> BackendNames();
+// Built-in ones first, "cpu" at their head. Opens no plug-in.
+std::vector<Backend> ListBackends(const std::string& backend_path);
 
-// Fills the table of the named back end. Errors: NOT_FOUND names what exists.
-absl::StatusOr<BackendOpenFunction> FindBackend(const std::string& name);
+// The function that fills the table of the named back end. UNAVAILABLE names what exists, or says
+// why a plug-in cannot be used.
+absl::StatusOr<BackendOpenFunction> FindBackend(const std::string& name,
+                                                const std::string& backend_path);
 
 // Adds a back end of this process (the tests' `far`). Names are unique.
 absl::Status RegisterBackend(const std::string& name, BackendOpenFunction open);

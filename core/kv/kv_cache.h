@@ -3,9 +3,11 @@
 // (pages, 1, page_tokens, latent + rope) per layer.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <vector>
 
+#include "absl/types/span.h"
 #include "core/backend/device.h"
 #include "core/kv/page_table.h"
 
@@ -29,21 +31,24 @@ inline constexpr uint32_t kPageTokens = 64;
 
 class KvCache {
  public:
-  static absl::StatusOr<std::unique_ptr<KvCache>> Create(Device& device, const KvGeometry& geometry);
+  // devices: of each layer's cache (layers); they outlive the cache.
+  static absl::StatusOr<std::unique_ptr<KvCache>> Create(absl::Span<Device* const> devices,
+                                                         const KvGeometry& geometry);
 
   const KvGeometry& geometry() const { return geometry_; }
   PagePool& pool() { return *pool_; }
   const Tensor& k(uint32_t layer) const { return k_[layer]; }
   const Tensor& v(uint32_t layer) const { return v_[layer]; }
-  // Every cache tensor of the group, for copies of whole pages.
-  const std::vector<Tensor>& tensors() const { return all_; }
+  // The group's tensors on one device, for copies of whole pages.
+  const std::vector<Tensor>& TensorsOf(const Device& device) { return by_device_[&device]; }
   PageTable NewTable() { return PageTable(pool_.get(), kPageTokens); }
 
  private:
   KvGeometry geometry_;
   std::unique_ptr<PagePool> pool_;
   std::vector<Buffer> buffers_;
-  std::vector<Tensor> k_, v_, all_;  // (layers)
+  std::vector<Tensor> k_, v_;  // (layers)
+  std::map<const Device*, std::vector<Tensor>> by_device_;
 };
 
 }  // namespace raison

@@ -68,7 +68,21 @@ absl::StatusOr<Activations> Activations::Create(Device& device, const Config& c,
   return a;
 }
 
-const Buffer& Activations::BufferOf(const Tensor& tensor) const {
+absl::Status Activations::AddComposedMla(Device& device, const Config& c,
+                                         const StepLimits& limits) {
+  const auto make = [&](Tensor& t, int64_t width) -> absl::Status {
+    const int64_t rows = limits.rows, heads = c.num_attention_heads;
+    RSN_ASSIGN_OR_RETURN(Buffer buffer,
+                         device.NewBuffer(static_cast<uint64_t>(rows * heads * width) * 4));
+    t = buffer.View(DType::kF32, {rows, heads, width});
+    buffers.push_back(std::move(buffer));
+    return absl::OkStatus();
+  };
+  RSN_RETURN_IF_ERROR(make(mla_query, int64_t{c.mla.kv_lora_rank} + c.mla.qk_rope_head_dim));
+  return make(mla_latent, c.mla.kv_lora_rank);
+}
+
+Buffer& Activations::BufferOf(const Tensor& tensor) {
   return *std::find_if(buffers.begin(), buffers.end(),
                        [&](const Buffer& b) { return b.get() == tensor.buffer; });
 }

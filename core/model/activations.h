@@ -20,6 +20,9 @@ struct Activations {
   Tensor k, v;        // (rows, kv_heads * head_dim)
   Tensor q_latent;    // (rows, q_lora_rank)
   Tensor kv_latent;   // (rows, kv_lora_rank + rope)
+  // Only where a device composes latent attention:
+  Tensor mla_query;   // (rows, heads, kv_lora_rank + rope): absorbed queries
+  Tensor mla_latent;  // (rows, heads, kv_lora_rank): what was attended to
   Tensor attended;    // (rows, heads * (head_dim or v_head_dim))
   Tensor gate, up;    // (rows, widest feed-forward)
   Tensor router;      // (rows, experts)
@@ -35,8 +38,10 @@ struct Activations {
 
   static absl::StatusOr<Activations> Create(Device& device, const Config& config,
                                             const StepLimits& limits);
-  // The buffer behind a view, for downloads.
-  const Buffer& BufferOf(const Tensor& tensor) const;
+  // Adds what composed latent attention needs.
+  absl::Status AddComposedMla(Device& device, const Config& config, const StepLimits& limits);
+  // The buffer behind a view, for uploads and downloads.
+  Buffer& BufferOf(const Tensor& tensor);
 };
 
 }  // namespace raison

@@ -72,19 +72,41 @@ absl::StatusOr<std::shared_ptr<Model>> Model::LoadCheckpoint(std::shared_ptr<Che
   for (const StoredTensor& t : m.checkpoint_->tensors()) m.weight_bytes_ += t.bytes();
   if (options.header_only) return model;
 
-  RSN_ASSIGN_OR_RETURN(m.device_,
-                       Device::Open(options.device, {.threads = options.threads, .log = options.log}));
+  RSN_ASSIGN_OR_RETURN(m.placement_, m.PlaceNow());
   m.kv_bytes_ = options.kv_bytes;
-  if (m.kv_bytes_ == 0) {
-    const uint64_t free = m.device_->Info().memory_free;
-    // No more than all sequences of a step could fill.
-    m.kv_bytes_ = std::min((free == 0 ? kUnknownFreeMemory : free) / 2,
-                           m.KvLayout().BytesPerToken() * m.context_length_ * kStepSequences);
-  }
+  if (m.kv_bytes_ == 0) m.kv_bytes_ = m.DefaultKvBytes();
   RSN_ASSIGN_OR_RETURN(m.weights_,
-                       LoadWeights(*m.checkpoint_, m.config_, *m.device_,
+                       LoadWeights(*m.checkpoint_, m.config_, m.placement_,
                                    {.repack = options.repack, .progress = options.progress}));
   return model;
+}
+
+absl::StatusOr<Placement> Model::PlaceNow() const {
+  return Place(*checkpoint_, config_,
+               {.opened = options_.opened_device,
+                .device = options_.device,
+                .experts = options_.experts,
+                .backend_path = options_.backend_path,
+                .threads = options_.threads,
+                .kv_bytes = options_.kv_bytes,
+                .log = options_.log});
+}
+
+// Half of what is free on the devices that hold layers, before the weights on the CPU (whose pages
+// the file shares) and after them elsewhere; no more than all sequences of a step could fill.
+uint64_t Model::DefaultKvBytes() const {
+  uint64_t free = 0;
+  for (uint32_t d = 0; d < placement_.devices.size(); ++d) {
+    if (std::find(placement_.layers.begin(), placement_.layers.end(), d) ==
+        placement_.layers.end()) {
+      continue;
+    }
+    const rsn_device_info info = placement_.DeviceOf(d).Info();
+    const uint64_t weights = info.kind == 0 ? 0 : weight_bytes_;
+    free += info.memory_free == 0 ? kUnknownFreeMemory
+            : info.memory_free > weights ? info.memory_free - weights : 0;
+  }
+  return std::min(free / 2, KvLayout().BytesPerToken() * context_length_ * kStepSequences);
 }
 
 KvGeometry Model::KvLayout() const {
@@ -98,15 +120,17 @@ KvGeometry Model::KvLayout() const {
 }
 
 absl::StatusOr<std::unique_ptr<KvCache>> Model::NewKvCache() const {
-  if (device_ == nullptr) {
+  if (placement_.devices.empty()) {
     return absl::FailedPreconditionError("the model was loaded without its weights");
   }
-  return KvCache::Create(*device_, KvLayout());
+  std::vector<Device*> devices;  // (layers)
+  for (const uint32_t d : placement_.layers) devices.push_back(&placement_.DeviceOf(d));
+  return KvCache::Create(devices, KvLayout());
 }
 
 absl::StatusOr<std::unique_ptr<Transformer>> Model::NewTransformer(KvCache* cache) const {
   const uint32_t pages = (config_.max_position_embeddings + kPageTokens - 1) / kPageTokens;
-  return Transformer::Create({.device = device_,
+  return Transformer::Create({.placement = &placement_,
                               .config = &config_,
                               .weights = &weights_,
                               .cache = cache,

@@ -10,6 +10,7 @@
 #include "core/backend/device.h"
 #include "core/kv/kv_cache.h"
 #include "core/model/config.h"
+#include "core/model/placement.h"
 #include "core/model/text/chat_template.h"
 #include "core/model/text/tokenizer.h"
 #include "core/model/transformer.h"
@@ -20,7 +21,10 @@ namespace raison {
 class Checkpoint;
 
 struct ModelOptions {
-  std::string device = "cpu";
+  std::shared_ptr<Device> opened_device;  // everything there, instead of `device`
+  std::string device;        // one, or a split, as PlacementRequest has it; empty: the best
+  std::string experts;       // the device of the routed experts; empty: that of their layers
+  std::string backend_path;  // where plug-ins are sought first
   uint32_t threads = 0;         // 0: as many as the process may use
   uint32_t context_length = 0;  // 0: the model's own
   DType kv_type = DType::kF16;  // f32, f16 or bf16
@@ -51,10 +55,13 @@ class Model {
   // How the model marks its thinking; nullopt: it does not.
   const std::optional<ReasoningTags>& reasoning_tags() const { return tags_; }
   const RecommendedSampling& recommended_sampling() const { return sampling_; }
-  Device& device() const { return *device_; }
+  // What lies where; no device in it for a model that was loaded without its weights.
+  const Placement& placement() const { return placement_; }
   uint32_t context_length() const { return context_length_; }
   uint64_t kv_bytes() const { return kv_bytes_; }
   KvGeometry KvLayout() const;
+  // Opens the devices and says what would lie where.
+  absl::StatusOr<Placement> PlaceNow() const;
   uint64_t weight_bytes() const { return weight_bytes_; }
 
   // The moving parts, for one scheduler.
@@ -66,11 +73,13 @@ class Model {
   static absl::StatusOr<std::shared_ptr<Model>> LoadCheckpoint(
       std::shared_ptr<Checkpoint> checkpoint, const ModelOptions& options);
 
+  uint64_t DefaultKvBytes() const;
+
   ModelOptions options_;
   std::shared_ptr<Checkpoint> checkpoint_;
-  std::shared_ptr<Device> device_;
   Config config_;
   RecommendedSampling sampling_{};
+  Placement placement_;
   Weights weights_;
   std::unique_ptr<Tokenizer> tokenizer_;
   std::optional<ReasoningTags> tags_;

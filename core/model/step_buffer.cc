@@ -21,6 +21,7 @@ absl::StatusOr<StepBuffer> StepBuffer::Create(Device& device, const StepLimits& 
   take(b.logit_index_, limits.logit_rows);
   take(b.adjust_begin_, limits.logit_rows + 1);
   take(b.expert_slots_, limits.experts);
+  take(b.row_numbers_, limits.rows);
   take(b.copy_from_, limits.sequences);
   take(b.copy_to_, limits.sequences);
   take(b.pages_, limits.pages);
@@ -31,6 +32,9 @@ absl::StatusOr<StepBuffer> StepBuffer::Create(Device& device, const StepLimits& 
   // All experts lie in the one stack of this device.
   for (uint32_t e = 0; e < limits.experts; ++e) {
     b.host_[b.expert_slots_ + e] = static_cast<int32_t>(e);
+  }
+  for (uint32_t r = 0; r < limits.rows; ++r) {
+    b.host_[b.row_numbers_ + r] = static_cast<int32_t>(r);
   }
   RSN_ASSIGN_OR_RETURN(b.buffer_, device.NewBuffer(uint64_t{words} * 4));
   return b;

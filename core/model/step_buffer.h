@@ -42,6 +42,8 @@ class StepBuffer {
   Tensor AdjustId() const { return View(adjust_id_, limits_.adjustments); }
   Tensor AdjustDivisor() const { return View(adjust_divisor_, limits_.adjustments, DType::kF32); }
   Tensor AdjustAdd() const { return View(adjust_add_, limits_.adjustments, DType::kF32); }
+  // 0, 1, 2, ...: each row's own number, where an operation wants slots.
+  Tensor RowNumbers() const { return View(row_numbers_, rows_); }
   Tensor ExpertSlots() const { return View(expert_slots_, limits_.experts); }
   Tensor CopyFrom() const { return View(copy_from_, copies_); }
   Tensor CopyTo() const { return View(copy_to_, copies_); }
@@ -59,7 +61,7 @@ class StepBuffer {
   // Offsets in 4-byte words. Small regions first, then pages, then adjustments, so that each upload
   // is one run.
   uint32_t tokens_ = 0, positions_ = 0, slots_ = 0, row_begin_ = 0, kv_length_ = 0, page_begin_ = 0,
-           logit_index_ = 0, adjust_begin_ = 0, expert_slots_ = 0, copy_from_ = 0, copy_to_ = 0,
+           logit_index_ = 0, adjust_begin_ = 0, expert_slots_ = 0, row_numbers_ = 0, copy_from_ = 0, copy_to_ = 0,
            pages_ = 0, adjust_id_ = 0, adjust_divisor_ = 0, adjust_add_ = 0;
   uint32_t rows_ = 0, sequences_ = 0, logit_rows_ = 0, copies_ = 0, used_pages_ = 0,
            used_adjustments_ = 0;

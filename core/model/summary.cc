@@ -57,10 +57,17 @@ ModelSummary Summarize(const Model& model) {
   return out;
 }
 
-Plan MakePlan(const Model& model, const PlanRequest& request) {
+absl::StatusOr<Plan> MakePlan(const Model& model, const PlanRequest& request) {
   const Config& config = model.config();
   Plan plan;
-  plan.device = model.options().device;
+  Placement placement = model.placement();
+  if (placement.devices.empty()) {
+    RSN_ASSIGN_OR_RETURN(placement, model.PlaceNow());
+  }
+  plan.why = placement.why;
+  for (uint32_t d = 0; d < placement.devices.size(); ++d) {
+    plan.parts.push_back({placement.devices[d]->name(), placement.Contents(d)});
+  }
   plan.layers = config.num_hidden_layers;
   plan.context_length =
       request.context_length == 0 ? model.context_length() : request.context_length;
@@ -86,8 +93,11 @@ Plan MakePlan(const Model& model, const PlanRequest& request) {
 }
 
 std::string PlanText(const Plan& plan) {
-  std::string text = absl::StrCat(plan.device, ": layers 0-", plan.layers - 1,
-                                  ", embedding, output, and the cache of all layers\n");
+  std::string text;
+  for (const Plan::Part& part : plan.parts) {
+    absl::StrAppend(&text, part.device, ": ", part.holds, "\n");
+  }
+  absl::StrAppend(&text, "chosen   ", plan.why, "\n");
   absl::StrAppend(&text, "weights  ", Bytes(plan.weight_bytes), "\n");
   absl::StrAppend(&text, "cache    ", Bytes(plan.kv_bytes), " for ", plan.sessions, " x ",
                   plan.context_length, " tokens at ", plan.kv_bytes_per_token,
@@ -98,8 +108,13 @@ std::string PlanText(const Plan& plan) {
 }
 
 std::string PlanJson(const Plan& plan) {
+  nlohmann::ordered_json devices = nlohmann::ordered_json::array();
+  for (const Plan::Part& part : plan.parts) {
+    devices.push_back({{"device", part.device}, {"holds", part.holds}});
+  }
   nlohmann::ordered_json json = {
-      {"device", plan.device},
+      {"devices", devices},
+      {"chosen", plan.why},
       {"layers", plan.layers},
       {"context_length", plan.context_length},
       {"sessions", plan.sessions},

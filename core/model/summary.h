@@ -23,7 +23,12 @@ struct PlanRequest {
   uint32_t sessions = 1;
 };
 struct Plan {
-  std::string device;
+  struct Part {
+    std::string device;
+    std::string holds;  // "layers 0-3 and their cache, embedding"
+  };
+  std::vector<Part> parts;
+  std::string why;  // who chose the devices
   uint32_t layers = 0;
   uint32_t context_length = 0;
   uint32_t sessions = 0;
@@ -34,7 +39,8 @@ struct Plan {
   uint64_t work_bytes = 0;  // activations and logits of the largest step, an estimate
   uint64_t total_bytes = 0;
 };
-Plan MakePlan(const Model& model, const PlanRequest& request);
+// For a model without its weights: where they would lie, were it loaded now.
+absl::StatusOr<Plan> MakePlan(const Model& model, const PlanRequest& request);
 std::string PlanText(const Plan& plan);
 std::string PlanJson(const Plan& plan);
 

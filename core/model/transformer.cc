@@ -6,120 +6,216 @@ namespace raison {
 
 absl::StatusOr<std::unique_ptr<Transformer>> Transformer::Create(const Parts& parts) {
   auto t = std::unique_ptr<Transformer>(new Transformer);
-  t->device_ = parts.device;
+  t->placement_ = parts.placement;
   t->config_ = parts.config;
   t->weights_ = parts.weights;
   t->cache_ = parts.cache;
   t->limits_ = parts.limits;
   t->limits_.experts = parts.config->moe.n_routed_experts;
   t->exact_ = parts.exact;
-  RSN_ASSIGN_OR_RETURN(t->queue_, Queue::Create(parts.device));
-  RSN_ASSIGN_OR_RETURN(t->step_, StepBuffer::Create(*parts.device, t->limits_));
-  RSN_ASSIGN_OR_RETURN(t->act_, Activations::Create(*parts.device, *parts.config, t->limits_));
+  t->can_record_ = true;
+  for (const std::shared_ptr<Device>& device : parts.placement->devices) {
+    Lane lane;
+    RSN_ASSIGN_OR_RETURN(lane.queue, Queue::Create(device));
+    RSN_ASSIGN_OR_RETURN(lane.step, StepBuffer::Create(*device, t->limits_));
+    RSN_ASSIGN_OR_RETURN(lane.act, Activations::Create(*device, *parts.config, t->limits_));
+    t->lanes_.push_back(std::move(lane));
+    t->can_record_ &= device->CanRecord();
+  }
+  RSN_RETURN_IF_ERROR(t->ChooseMla());
   return t;
 }
 
-Tensor Transformer::Step(const Tensor& activation) const { return Rows(activation, step_.rows()); }
+absl::Status Transformer::ChooseMla() {
+  for (uint32_t l = 0; config_->IsMla() && l < config_->num_hidden_layers; ++l) {
+    Enter(placement_->layers[l], {});
+    Lane& lane = lanes_[lane_];
+    Device& device = placement_->DeviceOf(lane_);
+    const rsn_mla_attention arguments = MlaArguments(l);
+    if (lane.composes_mla || device.Supports(RSN_OP_MLA_ATTENTION, &arguments)) continue;
+    lane.composes_mla = true;
+    RSN_RETURN_IF_ERROR(lane.act.AddComposedMla(device, *config_, limits_));
+  }
+  return absl::OkStatus();
+}
+
+Tensor Transformer::Step(const Tensor& activation) const {
+  return Rows(activation, step_->rows());
+}
 
 absl::Status Transformer::Run(const raison::Step& step, const std::function<bool()>& stop,
                               std::vector<LogitRow>* logits) {
-  RSN_RETURN_IF_ERROR(step_.Fill(step));
-  step_.Upload(*queue_);
   stopped_ = false;
-  for (const Tensor& cache : cache_->tensors()) {
-    if (step_.copies() == 0) break;
-    queue_->KvCopyPage({.cache = cache, .from = step_.CopyFrom(), .to = step_.CopyTo()});
+  status_ = absl::OkStatus();
+  for (uint32_t l = 0; l < lanes_.size(); ++l) {
+    Enter(l, {});
+    RSN_RETURN_IF_ERROR(step_->Fill(step));
+    step_->Upload(*queue_);
+    for (const Tensor& cache : cache_->TensorsOf(*placement_->devices[l])) {
+      if (step_->copies() == 0) break;
+      queue_->KvCopyPage({.cache = cache, .from = step_->CopyFrom(), .to = step_->CopyTo()});
+    }
   }
+  Enter(placement_->layers.front(), {});
 
   // A decode step of the same number of sequences is the same list of operations every time.
-  const bool decode = step_.rows() == step_.sequences() && step_.logit_rows() == step_.rows();
-  if (decode && device_->CanRecord()) {
-    Recording& recording = recordings_[step_.rows()];
-    if (!recording) {
-      queue_->BeginRecording();
-      Forward(/*stop=*/nullptr);
-      recording = queue_->EndRecording();
-    } else {
-      ++replayed_;
+  const bool decode = step_->rows() == step_->sequences() && step_->logit_rows() == step_->rows();
+  if (decode && can_record_) {
+    std::vector<Stage>& stages = recordings_[step_->rows()];
+    stages.empty() ? void(stages = Record()) : void(++replayed_);
+    for (const Stage& stage : stages) {
+      lanes_[stage.lane].queue->Replay(stage.recording);
+      Run(stage.moves);
     }
-    if (recording) queue_->Replay(recording);
+    Enter(placement_->layers.back(), {});
   } else {
     Forward(stop);
   }
   if (stopped_) {
-    RSN_RETURN_IF_ERROR(queue_->Synchronize());
+    RSN_RETURN_IF_ERROR(Finish());
     return absl::CancelledError("the step was stopped");
   }
   return ReadLogits(logits);
 }
 
+std::vector<Transformer::Stage> Transformer::Record() {
+  std::vector<Stage> stages;
+  recording_ = &stages;
+  queue_->BeginRecording();
+  Forward(/*stop=*/nullptr);
+  RecordStage({});
+  recording_ = nullptr;
+  for (const Stage& stage : stages) {
+    if (!stage.recording) return {};  // the queue says why
+  }
+  return stages;
+}
+
+void Transformer::RecordStage(std::vector<Move> moves) {
+  recording_->push_back(
+      {.lane = lane_, .recording = queue_->EndRecording(), .moves = std::move(moves)});
+}
+
+void Transformer::Enter(uint32_t lane, std::initializer_list<Tensor Activations::*> activations) {
+  std::vector<Move> moves;
+  for (const auto member : activations) {
+    moves.push_back({.from = lane_,
+                     .to = lane,
+                     .source = Step(lanes_[lane_].act.*member),
+                     .target = Step(lanes_[lane].act.*member)});
+  }
+  Enter(lane, std::move(moves));
+}
+
+void Transformer::Enter(uint32_t lane, std::vector<Move> moves) {
+  if (queue_ != nullptr && lane == lane_) return;
+  recording_ != nullptr ? RecordStage(std::move(moves)) : Run(moves);
+  lane_ = lane;
+  queue_ = lanes_[lane].queue.get();
+  step_ = &lanes_[lane].step;
+  act_ = &lanes_[lane].act;
+  if (recording_ != nullptr) queue_->BeginRecording();
+}
+
+void Transformer::Run(const std::vector<Move>& moves) {
+  for (const Move& move : moves) {
+    if (!status_.ok()) return;
+    Queue& from = *lanes_[move.from].queue;
+    const uint64_t bytes = TensorBytes(move.source);
+    moving_.resize(bytes);
+    from.Download(moving_.data(), lanes_[move.from].act.BufferOf(move.source), move.source.offset,
+                  bytes);
+    status_ = from.Synchronize();
+    lanes_[move.to].queue->Upload(lanes_[move.to].act.BufferOf(move.target), move.target.offset,
+                                  moving_.data(), bytes);
+  }
+}
+
+absl::Status Transformer::Finish() {
+  for (const Lane& lane : lanes_) {
+    const absl::Status status = lane.queue->Synchronize();
+    if (status_.ok()) status_ = status;
+  }
+  return status_;
+}
+
 void Transformer::Forward(const std::function<bool()>& stop) {
-  queue_->Embed({.table = weights_->token_embedding, .tokens = step_.Tokens(), .out = Step(act_.x)});
-  queue_->RopeTable({.magnitude = static_cast<float>(config_->rope.magnitude),
-                     .positions = step_.Positions(),
-                     .frequencies = weights_->rope_frequencies,
-                     .out = Step(act_.rope)});
+  queue_->Embed({.table = weights_->token_embedding,
+                 .tokens = step_->Tokens(),
+                 .out = Step(act_->x)});
+  std::vector<bool> has_table(lanes_.size());
   for (uint32_t l = 0; l < config_->num_hidden_layers; ++l) {
-    if (stop && stop()) {
-      stopped_ = true;
+    if ((stop && stop()) || !status_.ok()) {
+      stopped_ = status_.ok();
       return;
     }
-    const LayerWeights& w = weights_->layers[l];
-    queue_->RmsNorm({.epsilon = config_->rms_norm_eps,
-                     .in = Step(act_.x),
-                     .weight = w.attention_norm,
-                     .out = Step(act_.h)});
-    config_->IsMla() ? MultiHeadLatentAttention(l) : Attention(l);
-    queue_->RmsNorm({.epsilon = config_->rms_norm_eps,
-                     .in = Step(act_.x),
-                     .weight = w.ffn_norm,
-                     .out = Step(act_.h)});
-    config_->IsMoeLayer(l) ? Moe(l) : Ffn(w.ffn);
+    Enter(placement_->layers[l], {&Activations::x});
+    if (!has_table[lane_]) {
+      has_table[lane_] = true;
+      queue_->RopeTable({.magnitude = static_cast<float>(config_->rope.magnitude),
+                         .positions = step_->Positions(),
+                         .frequencies = weights_->rope_frequencies[lane_],
+                         .out = Step(act_->rope)});
+    }
+    Layer(l);
   }
   Logits();
 }
 
+void Transformer::Layer(uint32_t layer) {
+  const LayerWeights& w = weights_->layers[layer];
+  queue_->RmsNorm({.epsilon = config_->rms_norm_eps,
+                   .in = Step(act_->x),
+                   .weight = w.attention_norm,
+                   .out = Step(act_->h)});
+  config_->IsMla() ? MultiHeadLatentAttention(layer) : Attention(layer);
+  queue_->RmsNorm({.epsilon = config_->rms_norm_eps,
+                   .in = Step(act_->x),
+                   .weight = w.ffn_norm,
+                   .out = Step(act_->h)});
+  config_->IsMoeLayer(layer) ? Moe(layer) : Ffn(w.ffn);
+}
+
 void Transformer::Attention(uint32_t layer) {
   const AttentionWeights& w = weights_->layers[layer].attention;
-  const Tensor q = Heads(Step(act_.q), config_->num_attention_heads);  // (rows, heads, head_dim)
-  const Tensor k = Heads(Step(act_.k), config_->num_key_value_heads);
-  const Tensor v = Heads(Step(act_.v), config_->num_key_value_heads);
+  const Tensor q = Heads(Step(act_->q), config_->num_attention_heads);  // (rows, heads, head_dim)
+  const Tensor k = Heads(Step(act_->k), config_->num_key_value_heads);
+  const Tensor v = Heads(Step(act_->v), config_->num_key_value_heads);
 
   queue_->MatMul({.terms = 3,
-                  .in = Step(act_.h),
-                  .term = {{.weight = w.wq, .bias = w.bq, .out = Step(act_.q)},
-                           {.weight = w.wk, .bias = w.bk, .out = Step(act_.k)},
-                           {.weight = w.wv, .bias = w.bv, .out = Step(act_.v)}}});
+                  .in = Step(act_->h),
+                  .term = {{.weight = w.wq, .bias = w.bq, .out = Step(act_->q)},
+                           {.weight = w.wk, .bias = w.bk, .out = Step(act_->k)},
+                           {.weight = w.wv, .bias = w.bv, .out = Step(act_->v)}}});
   const bool interleaved = config_->rope.interleaved;
   queue_->Rope({.interleaved = interleaved,
-                .table = Step(act_.rope),
+                .table = Step(act_->rope),
                 .x = Columns(q, 0, config_->rope.dimension)});
   queue_->Rope({.interleaved = interleaved,
-                .table = Step(act_.rope),
+                .table = Step(act_->rope),
                 .x = Columns(k, 0, config_->rope.dimension)});
-  queue_->KvWrite({.in = k, .slots = step_.Slots(), .cache = cache_->k(layer)});
-  queue_->KvWrite({.in = v, .slots = step_.Slots(), .cache = cache_->v(layer)});
+  queue_->KvWrite({.in = k, .slots = step_->Slots(), .cache = cache_->k(layer)});
+  queue_->KvWrite({.in = v, .slots = step_->Slots(), .cache = cache_->v(layer)});
   queue_->Attention({.scale = config_->attention_scale,
                      .q = q,
                      .k_cache = cache_->k(layer),
                      .v_cache = cache_->v(layer),
-                     .out = Heads(Step(act_.attended), config_->num_attention_heads),
-                     .ragged = step_.Ragged()});
-  queue_->Project(Step(act_.attended), w.wo, Step(act_.x), /*accumulate=*/true);
+                     .out = Heads(Step(act_->attended), config_->num_attention_heads),
+                     .ragged = step_->Ragged()});
+  queue_->Project(Step(act_->attended), w.wo, Step(act_->x), /*accumulate=*/true);
 }
 
 void Transformer::MultiHeadLatentAttention(uint32_t layer) {
   const MlaWeights& w = weights_->layers[layer].mla;
   const MlaConfig& m = config_->mla;
-  const Tensor h = Step(act_.h);
-  const Tensor kv = Step(act_.kv_latent);                        // (rows, latent + rope)
+  const Tensor h = Step(act_->h);
+  const Tensor kv = Step(act_->kv_latent);                        // (rows, latent + rope)
   const Tensor latent = Columns(kv, 0, m.kv_lora_rank);          // c
-  const Tensor q = Heads(Step(act_.q), config_->num_attention_heads);
-  const Tensor q_nope = Columns(q, 0, m.qk_nope_head_dim);
+  const Tensor q = Heads(Step(act_->q), config_->num_attention_heads);
   const Tensor q_rope = Columns(q, m.qk_nope_head_dim, m.qk_rope_head_dim);
 
   if (m.q_lora_rank > 0) {
-    const Tensor q_latent = Step(act_.q_latent);
+    const Tensor q_latent = Step(act_->q_latent);
     queue_->MatMul({.terms = 2,
                     .in = h,
                     .term = {{.weight = w.wq_a, .out = q_latent}, {.weight = w.wkv_a, .out = kv}}});
@@ -127,53 +223,87 @@ void Transformer::MultiHeadLatentAttention(uint32_t layer) {
                      .in = q_latent,
                      .weight = w.q_norm,
                      .out = q_latent});
-    queue_->Project(q_latent, w.wq_b, Step(act_.q));
+    queue_->Project(q_latent, w.wq_b, Step(act_->q));
   } else {
     queue_->MatMul(
         {.terms = 2,
          .in = h,
-         .term = {{.weight = w.wq, .out = Step(act_.q)}, {.weight = w.wkv_a, .out = kv}}});
+         .term = {{.weight = w.wq, .out = Step(act_->q)}, {.weight = w.wkv_a, .out = kv}}});
   }
   // The latent is normalised and the shared rope key is not.
   queue_->RmsNorm(
       {.epsilon = config_->rms_norm_eps, .in = latent, .weight = w.kv_norm, .out = latent});
   const bool interleaved = config_->rope.interleaved;
-  queue_->Rope({.interleaved = interleaved, .table = Step(act_.rope), .x = q_rope});
+  queue_->Rope({.interleaved = interleaved, .table = Step(act_->rope), .x = q_rope});
   queue_->Rope({.interleaved = interleaved,
-                .table = Step(act_.rope),
+                .table = Step(act_->rope),
                 .x = Columns(Heads(kv, 1), m.kv_lora_rank, m.qk_rope_head_dim)});
-  queue_->KvWrite({.in = Heads(kv, 1), .slots = step_.Slots(), .cache = cache_->k(layer)});
-  queue_->MlaAttention({.scale = config_->attention_scale,
-                        .form = exact_ ? 1u : 0u,
-                        .q_nope = q_nope,
-                        .q_rope = q_rope,
-                        .w_k = w.w_k,
-                        .w_v = w.w_v,
-                        .cache = cache_->k(layer),
-                        .out = Heads(Step(act_.attended), config_->num_attention_heads),
-                        .ragged = step_.Ragged()});
-  queue_->Project(Step(act_.attended), w.wo, Step(act_.x), /*accumulate=*/true);
+  queue_->KvWrite({.in = Heads(kv, 1), .slots = step_->Slots(), .cache = cache_->k(layer)});
+  lanes_[lane_].composes_mla ? ComposedMlaAttention(MlaArguments(layer))
+                             : queue_->MlaAttention(MlaArguments(layer));
+  queue_->Project(Step(act_->attended), w.wo, Step(act_->x), /*accumulate=*/true);
+}
+
+rsn_mla_attention Transformer::MlaArguments(uint32_t layer) const {
+  const MlaWeights& w = weights_->layers[layer].mla;
+  const MlaConfig& m = config_->mla;
+  const Tensor q = Heads(Step(act_->q), config_->num_attention_heads);
+  return {.struct_size = sizeof(rsn_mla_attention),
+          .scale = config_->attention_scale,
+          .form = exact_ ? 1u : 0u,
+          .q_nope = Columns(q, 0, m.qk_nope_head_dim),
+          .q_rope = Columns(q, m.qk_nope_head_dim, m.qk_rope_head_dim),
+          .w_k = w.w_k,
+          .w_v = w.w_v,
+          .cache = cache_->k(layer),
+          .out = Heads(Step(act_->attended), config_->num_attention_heads),
+          .ragged = step_->Ragged()};
+}
+
+// The absorbed form of required operations: all heads read the one latent as key and, but for its
+// rotated end, as value.
+void Transformer::ComposedMlaAttention(const rsn_mla_attention& mla) {
+  const int64_t latent = config_->mla.kv_lora_rank, rope = config_->mla.qk_rope_head_dim;
+  const Tensor query = Step(act_->mla_query), attended = Step(act_->mla_latent);
+  queue_->Project(mla.q_nope, mla.w_k, Columns(query, 0, latent));
+  // A copy, spelled as a cache of one token a page: (rows, heads, 1, rope).
+  Tensor target = Columns(query, latent, rope);
+  target.rank = 4;
+  target.shape[3] = rope;
+  target.stride[3] = target.stride[2];
+  target.shape[2] = 1;
+  target.stride[2] = target.stride[1];
+  queue_->KvWrite({.in = mla.q_rope, .slots = step_->RowNumbers(), .cache = target});
+  Tensor values = mla.cache;
+  values.shape[3] = latent;
+  queue_->Attention({.scale = mla.scale,
+                     .q = query,
+                     .k_cache = mla.cache,
+                     .v_cache = values,
+                     .out = attended,
+                     .ragged = mla.ragged});
+  queue_->Project(attended, mla.w_v, mla.out);
 }
 
 // x += down(silu(gate h) * up h)
 void Transformer::Ffn(const FfnWeights& w) {
-  const Tensor gate = Columns(Step(act_.gate), 0, w.gate.shape[0]);
-  const Tensor up = Columns(Step(act_.up), 0, w.up.shape[0]);
+  const Tensor gate = Columns(Step(act_->gate), 0, w.gate.shape[0]);
+  const Tensor up = Columns(Step(act_->up), 0, w.up.shape[0]);
   queue_->MatMul({.terms = 2,
-                  .in = Step(act_.h),
+                  .in = Step(act_->h),
                   .term = {{.weight = w.gate, .out = gate}, {.weight = w.up, .out = up}}});
   queue_->SiluMul({.gate = gate, .up = up, .out = gate});
-  queue_->Project(gate, w.down, Step(act_.x), /*accumulate=*/true);
+  queue_->Project(gate, w.down, Step(act_->x), /*accumulate=*/true);
 }
 
 void Transformer::Moe(uint32_t layer) {
   const MoeWeights& w = weights_->layers[layer].moe;
   const MoeConfig& m = config_->moe;
-  const Tensor h = Step(act_.h);
-  const Tensor ids = Step(act_.expert_ids[layer]);
-  const Tensor weights = Step(act_.expert_weights[layer]);
+  const Tensor h = Step(act_->h);
+  const Tensor ids = Step(act_->expert_ids[layer]);
+  const Tensor weights = Step(act_->expert_weights[layer]);
 
-  queue_->Project(h, w.router, Step(act_.router));
+  queue_->Project(h, w.router, Step(act_->router));
   queue_->MoeRoute({.scoring = m.scoring_func == ScoringFunction::kSigmoid,
                     .groups = m.topk_method == TopkMethod::kGreedy ? 1 : m.n_group,
                     .groups_used = m.topk_method == TopkMethod::kGreedy ? 1 : m.topk_group,
@@ -181,58 +311,73 @@ void Transformer::Moe(uint32_t layer) {
                     .masked_are_zero = m.masked_groups_are_zero,
                     .normalize = m.norm_topk_prob,
                     .scale = m.routed_scaling_factor,
-                    .logits = Step(act_.router),
+                    .logits = Step(act_->router),
                     .bias = w.bias,
                     .ids = ids,
                     .weights = weights});
-  queue_->MoeExperts({.accumulate = 1,
-                      .in = h,
-                      .ids = ids,
-                      .weights = weights,
-                      .slots = step_.ExpertSlots(),
-                      .gate = w.gate,
-                      .up = w.up,
-                      .down = w.down,
-                      .out = Step(act_.x)});
+  RoutedExperts(layer);
   if (m.n_shared_experts > 0) Ffn(w.shared);
 }
 
+// x += the chosen experts of h, where they lie: their inputs go there and the sum comes back.
+void Transformer::RoutedExperts(uint32_t layer) {
+  const MoeWeights& w = weights_->layers[layer].moe;
+  const uint32_t home = lane_, away = placement_->experts[layer];
+  const Activations &a = lanes_[home].act, &b = lanes_[away].act;
+  const auto move = [&](const Tensor& source, const Tensor& target) {
+    return Move{.from = home, .to = away, .source = Step(source), .target = Step(target)};
+  };
+  Enter(away, std::vector<Move>{move(a.x, b.x), move(a.h, b.h),
+                                move(a.expert_ids[layer], b.expert_ids[layer]),
+                                move(a.expert_weights[layer], b.expert_weights[layer])});
+  queue_->MoeExperts({.accumulate = 1,
+                      .in = Step(act_->h),
+                      .ids = Step(act_->expert_ids[layer]),
+                      .weights = Step(act_->expert_weights[layer]),
+                      .slots = step_->ExpertSlots(),
+                      .gate = w.gate,
+                      .up = w.up,
+                      .down = w.down,
+                      .out = Step(act_->x)});
+  Enter(home, {&Activations::x});
+}
+
 void Transformer::Logits() {
-  const uint32_t n = step_.logit_rows();
+  const uint32_t n = step_->logit_rows();
   if (n == 0) return;
-  const Tensor last = Rows(act_.last, n);
-  queue_->GatherRows({.in = Step(act_.x), .index = step_.LogitIndex(), .out = last});
+  const Tensor last = Rows(act_->last, n);
+  queue_->GatherRows({.in = Step(act_->x), .index = step_->LogitIndex(), .out = last});
   queue_->RmsNorm({.epsilon = config_->rms_norm_eps,
                    .in = last,
                    .weight = weights_->output_norm,
                    .out = last});
-  queue_->Project(last, weights_->head, Rows(act_.logits, n));
-  queue_->ReduceLogits({.top = static_cast<uint32_t>(act_.top_ids.shape[1]),
-                        .logits = Rows(act_.logits, n),
-                        .adjust_begin = step_.AdjustBegin(),
-                        .adjust_id = step_.AdjustId(),
-                        .adjust_divisor = step_.AdjustDivisor(),
-                        .adjust_add = step_.AdjustAdd(),
-                        .records = Rows(act_.records, n),
-                        .ids = Rows(act_.top_ids, n),
-                        .values = Rows(act_.top_values, n),
-                        .raw = Rows(act_.top_raw, n)});
+  queue_->Project(last, weights_->head, Rows(act_->logits, n));
+  queue_->ReduceLogits({.top = static_cast<uint32_t>(act_->top_ids.shape[1]),
+                        .logits = Rows(act_->logits, n),
+                        .adjust_begin = step_->AdjustBegin(),
+                        .adjust_id = step_->AdjustId(),
+                        .adjust_divisor = step_->AdjustDivisor(),
+                        .adjust_add = step_->AdjustAdd(),
+                        .records = Rows(act_->records, n),
+                        .ids = Rows(act_->top_ids, n),
+                        .values = Rows(act_->top_values, n),
+                        .raw = Rows(act_->top_raw, n)});
 }
 
 absl::Status Transformer::ReadLogits(std::vector<LogitRow>* out) {
-  const size_t n = step_.logit_rows();
-  const size_t top = static_cast<size_t>(act_.top_ids.shape[1]);
+  const size_t n = step_->logit_rows();
+  const size_t top = static_cast<size_t>(act_->top_ids.shape[1]);
   std::vector<rsn_logit_record> records(n);
   std::vector<int32_t> ids(n * top);
   std::vector<float> values(n * top), raw(n * top);
   const auto get = [&](void* to, const Tensor& from, size_t bytes) {
-    queue_->Download(to, act_.BufferOf(from), 0, bytes);
+    queue_->Download(to, act_->BufferOf(from), 0, bytes);
   };
-  get(records.data(), act_.records, n * sizeof(rsn_logit_record));
-  get(ids.data(), act_.top_ids, n * top * 4);
-  get(values.data(), act_.top_values, n * top * 4);
-  get(raw.data(), act_.top_raw, n * top * 4);
-  RSN_RETURN_IF_ERROR(queue_->Synchronize());
+  get(records.data(), act_->records, n * sizeof(rsn_logit_record));
+  get(ids.data(), act_->top_ids, n * top * 4);
+  get(values.data(), act_->top_values, n * top * 4);
+  get(raw.data(), act_->top_raw, n * top * 4);
+  RSN_RETURN_IF_ERROR(Finish());
 
   out->clear();
   for (size_t r = 0; r < n; ++r) {
@@ -256,25 +401,28 @@ absl::Status Transformer::ReadLogits(std::vector<LogitRow>* out) {
 absl::Status Transformer::FetchLogits(uint32_t logit_row, std::vector<float>* out) {
   const uint64_t bytes = uint64_t{config_->vocab_size} * 4;
   out->resize(config_->vocab_size);
-  queue_->Download(out->data(), act_.BufferOf(act_.logits), logit_row * bytes, bytes);
+  Enter(placement_->layers.back(), {});
+  queue_->Download(out->data(), act_->BufferOf(act_->logits), logit_row * bytes, bytes);
   return queue_->Synchronize();
 }
 
 absl::Status Transformer::FetchRouting(uint32_t first_row, uint32_t rows,
                                        std::vector<std::vector<RoutedRow>>* out) {
   const size_t used = config_->moe.num_experts_per_tok;
-  const auto fetch = [&](auto& to, const Tensor& from) {
+  const auto fetch = [&](uint32_t layer, auto& to, auto member) {
     to.resize(rows * used);
-    queue_->Download(to.data(), act_.BufferOf(from), first_row * used * 4, rows * used * 4);
+    Enter(placement_->layers[layer], {});
+    queue_->Download(to.data(), act_->BufferOf((act_->*member)[layer]), first_row * used * 4,
+                     rows * used * 4);
   };
   std::vector<std::vector<int32_t>> ids(config_->num_hidden_layers);
   std::vector<std::vector<float>> weights(config_->num_hidden_layers);
   for (uint32_t l = 0; l < config_->num_hidden_layers; ++l) {
     if (!config_->IsMoeLayer(l)) continue;
-    fetch(ids[l], act_.expert_ids[l]);
-    fetch(weights[l], act_.expert_weights[l]);
+    fetch(l, ids[l], &Activations::expert_ids);
+    fetch(l, weights[l], &Activations::expert_weights);
   }
-  RSN_RETURN_IF_ERROR(queue_->Synchronize());
+  RSN_RETURN_IF_ERROR(Finish());
   out->assign(rows, {});
   for (uint32_t l = 0; l < config_->num_hidden_layers; ++l) {
     for (uint32_t r = 0; r < rows && !ids[l].empty(); ++r) {

@@ -1,5 +1,7 @@
 // The forward pass, written once for a ragged step over the back-end table, in the papers' order.
-// No device, no dtype and no batch size is asked for here. Used by one thread at a time.
+// No device, no dtype and no batch size is asked for here: where the placement puts layers or their
+// routed experts on several devices, rows move between them and the order of the operations stays.
+// Used by one thread at a time.
 #pragma once
 
 #include <atomic>
@@ -11,6 +13,7 @@
 #include "core/kv/kv_cache.h"
 #include "core/model/activations.h"
 #include "core/model/config.h"
+#include "core/model/placement.h"
 #include "core/model/step.h"
 #include "core/model/step_buffer.h"
 #include "core/model/weights.h"
@@ -20,7 +23,7 @@ namespace raison {
 class Transformer {
  public:
   struct Parts {
-    std::shared_ptr<Device> device;
+    const Placement* placement = nullptr;
     const Config* config = nullptr;
     const Weights* weights = nullptr;
     KvCache* cache = nullptr;
@@ -47,26 +50,67 @@ class Transformer {
   uint64_t replayed() const { return replayed_; }
 
  private:
+  // What a device has of a step. All lanes have the same step buffer contents.
+  struct Lane {
+    std::unique_ptr<Queue> queue;
+    StepBuffer step;
+    Activations act;
+    bool composes_mla = false;  // the device has no latent attention of its own for this model
+  };
+  // Rows of an activation that go from one lane's buffer to another's.
+  struct Move {
+    uint32_t from = 0, to = 0;  // lanes
+    Tensor source, target;      // dense, of the same shape
+  };
+  // A recorded decode step: what one lane does without a break, then the moves that follow.
+  struct Stage {
+    uint32_t lane = 0;
+    Recording recording;
+    std::vector<Move> moves;
+  };
+
   Transformer() = default;
   void Forward(const std::function<bool()>& stop);
+  void Layer(uint32_t layer);
   void Attention(uint32_t layer);
   void MultiHeadLatentAttention(uint32_t layer);
+  absl::Status ChooseMla();
+  rsn_mla_attention MlaArguments(uint32_t layer) const;
+  void ComposedMlaAttention(const rsn_mla_attention& mla);
   void Ffn(const FfnWeights& w);
   void Moe(uint32_t layer);
+  void RoutedExperts(uint32_t layer);
   void Logits();
   Tensor Step(const Tensor& activation) const;  // this step's rows of it
   absl::Status ReadLogits(std::vector<LogitRow>* out);
 
-  std::shared_ptr<Device> device_;
-  std::unique_ptr<Queue> queue_;
+  // Continues on another lane, which then has this step's rows of these activations.
+  void Enter(uint32_t lane, std::initializer_list<Tensor Activations::*> activations);
+  void Enter(uint32_t lane, std::vector<Move> moves);
+  void Run(const std::vector<Move>& moves);
+  void RecordStage(std::vector<Move> moves);
+  std::vector<Stage> Record();
+  // Waits for every lane; the first failure of the step.
+  absl::Status Finish();
+
+  const Placement* placement_ = nullptr;
+  std::vector<Lane> lanes_;  // one per device of the placement
+  uint32_t lane_ = 0;        // where operations go now
+  // The current lane's parts, so that the pass reads as prose.
+  Queue* queue_ = nullptr;
+  StepBuffer* step_ = nullptr;
+  Activations* act_ = nullptr;
+
   bool exact_ = false;
   const Config* config_ = nullptr;
   const Weights* weights_ = nullptr;
   KvCache* cache_ = nullptr;
   StepLimits limits_;
-  StepBuffer step_;
-  Activations act_;
-  std::map<uint32_t, Recording> recordings_;  // of decode steps, by number of sequences
+  bool can_record_ = false;
+  std::map<uint32_t, std::vector<Stage>> recordings_;  // of decode steps, by number of sequences
+  std::vector<Stage>* recording_ = nullptr;            // being made
+  std::vector<std::byte> moving_;                      // rows between two lanes
+  absl::Status status_;                                // of this step's moves
   uint64_t replayed_ = 0;
   bool stopped_ = false;
 };

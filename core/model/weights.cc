@@ -28,19 +28,21 @@ absl::Span<const std::byte> AsBytes(const std::vector<float>& v) {
 
 class Loader {
  public:
-  Loader(const Checkpoint& checkpoint, const Config& config, Device& device,
+  Loader(const Checkpoint& checkpoint, const Config& config, const Placement& placement,
          const WeightOptions& options)
-      : checkpoint_(checkpoint), c_(config), device_(device), options_(options) {
+      : checkpoint_(checkpoint), c_(config), placement_(placement), options_(options) {
     for (const StoredTensor& t : checkpoint.tensors()) total_ += t.bytes();
   }
 
   absl::StatusOr<Weights> Load() {
+    device_ = &placement_.DeviceOf(placement_.layers.front());
     // The embedding's rows are gathered, so it keeps the plain layout; a tied head may be repacked.
     RSN_RETURN_IF_ERROR(Matrix("token_embd.weight", &w_.token_embedding, /*plain=*/true));
+    device_ = &placement_.DeviceOf(placement_.layers.back());
     RSN_RETURN_IF_ERROR(Vector("output_norm.weight", &w_.output_norm));
     const bool untied = checkpoint_.Find("output.weight") != nullptr && !c_.tie_word_embeddings;
     RSN_RETURN_IF_ERROR(Matrix(untied ? "output.weight" : "token_embd.weight", &w_.head));
-    RSN_RETURN_IF_ERROR(RopeFrequencies());
+    for (const auto& device : placement_.devices) RSN_RETURN_IF_ERROR(RopeFrequencies(*device));
     w_.layers.resize(c_.num_hidden_layers);
     for (uint32_t l = 0; l < c_.num_hidden_layers; ++l) RSN_RETURN_IF_ERROR(Layer(l));
     // Tensors that nobody needs (the prediction block) were counted too: the end is the whole.
@@ -67,7 +69,7 @@ class Loader {
 
   absl::Status Keep(const Tensor& description, absl::Span<const std::byte> bytes, uint32_t flags,
                     Tensor* out, bool* referenced = nullptr) {
-    RSN_ASSIGN_OR_RETURN(Device::Weight weight, device_.NewWeight(description, bytes, flags));
+    RSN_ASSIGN_OR_RETURN(Device::Weight weight, device_->NewWeight(description, bytes, flags));
     w_.buffers.push_back(std::move(weight.buffer));
     *out = weight.tensor;
     if (referenced != nullptr) *referenced = weight.referenced;
@@ -117,24 +119,26 @@ class Loader {
     return checkpoint_.Find(name) == nullptr ? absl::OkStatus() : Vector(name, out);
   }
 
-  absl::Status RopeFrequencies() {
+  absl::Status RopeFrequencies(Device& device) {
     std::vector<float> pairs;  // (pairs, 2)
     for (double f : c_.rope.frequencies) {
       const float hi = static_cast<float>(f);
       pairs.push_back(hi);
       pairs.push_back(static_cast<float>(f - hi));
     }
+    device_ = &device;
     return Keep(Describe(DType::kF32, {static_cast<int64_t>(c_.rope.frequencies.size()), 2}),
-                AsBytes(pairs), 0, &w_.rope_frequencies);
+                AsBytes(pairs), 0, &w_.rope_frequencies.emplace_back());
   }
 
   absl::Status Layer(uint32_t l) {
     const std::string b = absl::StrCat("blk.", l, ".");
     LayerWeights& w = w_.layers[l];
+    device_ = &placement_.DeviceOf(placement_.layers[l]);
     RSN_RETURN_IF_ERROR(Vector(b + "attn_norm.weight", &w.attention_norm));
     RSN_RETURN_IF_ERROR(Vector(b + "ffn_norm.weight", &w.ffn_norm));
     RSN_RETURN_IF_ERROR(c_.IsMla() ? Mla(b, &w.mla) : Attention(b, &w.attention));
-    return c_.IsMoeLayer(l) ? Moe(b, &w.moe) : Ffn(b, "", &w.ffn);
+    return c_.IsMoeLayer(l) ? Moe(l, b, &w.moe) : Ffn(b, "", &w.ffn);
   }
 
   absl::Status Attention(const std::string& b, AttentionWeights* w) {
@@ -224,18 +228,20 @@ class Loader {
     return Matrix(absl::StrCat(b, "ffn_down", suffix, ".weight"), &w->down);
   }
 
-  absl::Status Moe(const std::string& b, MoeWeights* w) {
+  absl::Status Moe(uint32_t l, const std::string& b, MoeWeights* w) {
     RSN_RETURN_IF_ERROR(Vector(b + "ffn_gate_inp.weight", &w->router));
     RSN_RETURN_IF_ERROR(OptionalVector(b + "exp_probs_b.bias", &w->bias));
+    if (c_.moe.n_shared_experts > 0) RSN_RETURN_IF_ERROR(Ffn(b, "_shexp", &w->shared));
+    device_ = &placement_.DeviceOf(placement_.experts[l]);
     RSN_RETURN_IF_ERROR(Matrix(b + "ffn_gate_exps.weight", &w->gate));
     RSN_RETURN_IF_ERROR(Matrix(b + "ffn_up_exps.weight", &w->up));
-    RSN_RETURN_IF_ERROR(Matrix(b + "ffn_down_exps.weight", &w->down));
-    return c_.moe.n_shared_experts > 0 ? Ffn(b, "_shexp", &w->shared) : absl::OkStatus();
+    return Matrix(b + "ffn_down_exps.weight", &w->down);
   }
 
   const Checkpoint& checkpoint_;
   const Config& c_;
-  Device& device_;
+  const Placement& placement_;
+  Device* device_ = nullptr;  // of the tensors that are loaded now
   const WeightOptions& options_;
   Weights w_;
   uint64_t done_ = 0, total_ = 0;
@@ -244,8 +250,9 @@ class Loader {
 }  // namespace
 
 absl::StatusOr<Weights> LoadWeights(const Checkpoint& checkpoint, const Config& config,
-                                    Device& device, const WeightOptions& options) {
-  return Loader(checkpoint, config, device, options).Load();
+                                    const Placement& placement,
+                                    const WeightOptions& options) {
+  return Loader(checkpoint, config, placement, options).Load();
 }
 
 }  // namespace raison

@@ -1,4 +1,4 @@
-// The weights of a model on a device, in the papers' names. Views, constant after load.
+// The weights of a model on its devices, in the papers' names. Views, constant after load.
 #pragma once
 
 #include <memory>
@@ -7,6 +7,7 @@
 #include "core/backend/device.h"
 #include "core/base/os/mapped_file.h"
 #include "core/model/config.h"
+#include "core/model/placement.h"
 
 namespace raison {
 
@@ -57,7 +58,7 @@ struct Weights {
   std::vector<LayerWeights> layers;
   Tensor output_norm;       // (hidden)
   Tensor head;              // (vocabulary, hidden)
-  Tensor rope_frequencies;  // f32 (pairs, 2): hi and lo of f64
+  std::vector<Tensor> rope_frequencies;  // f32 (pairs, 2): hi and lo of f64; one per device
   std::vector<Buffer> buffers;
 };
 
@@ -68,6 +69,7 @@ struct WeightOptions {
 
 // The tensors have been checked against the config (CheckTensors).
 absl::StatusOr<Weights> LoadWeights(const Checkpoint& checkpoint, const Config& config,
-                                    Device& device, const WeightOptions& options);
+                                    const Placement& placement,
+                                    const WeightOptions& options);
 
 }  // namespace raison

@@ -46,6 +46,7 @@ enum class NoticeReason : int32_t {
   kRewound = 7,
   kStopped = 8,
   kCancelled = 9,
+  kPlaced = 10,
 };
 
 enum class StepMarker : int32_t { kPlain = 0, kCheck = 1, kCorrection = 2, kConclusion = 3 };

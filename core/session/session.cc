@@ -128,6 +128,9 @@ absl::Status Session::Start(std::vector<int32_t> tokens, ThinkState start,
   options.branch = request.branch;
   request.options = std::move(options);
   request_ = std::move(request);
+  if (const Placement& placement = model().placement(); placement.notable) {
+    Note(NoticeReason::kPlaced, placement.Sentence());
+  }
   return absl::OkStatus();
 }
 

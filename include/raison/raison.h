@@ -254,7 +254,9 @@ enum {
   RSN_NOTICE_INJECTED = 6,       /* the caller's text went in */
   RSN_NOTICE_REWOUND = 7,        /* the session went back; position says where to */
   RSN_NOTICE_STOPPED = 8,        /* the caller stopped the request */
-  RSN_NOTICE_CANCELLED = 9       /* the caller cancelled it */
+  RSN_NOTICE_CANCELLED = 9,      /* the caller cancelled it */
+  RSN_NOTICE_PLACED = 10         /* at a request's beginning: which layers and experts run on which
+                                    device. Not where all is done by the library's own CPU code */
 };
 
 /* One event. Which fields count depends on kind; the others are 0, -1 (step, token, position), NaN
@@ -684,9 +686,11 @@ typedef void (*rsn_log_callback)(int32_t level, const char *text, size_t text_si
 struct rsn_model_options {
   uint32_t struct_size; /* rsn_model_options_init() */
   int32_t threads;      /* Unset: as many as the process may use (affinity, cgroup quota) */
-  const char *device;   /* a name from rsn_devices_get(); NULL: the best that fits */
+  const char *device;   /* a name from rsn_devices_get(), or several: "cuda:0=20,cpu" has the first
+                           20 layers on cuda:0 and the rest on the CPU; "cuda:0,cpu" as many as fit
+                           there. NULL: the best that holds the whole model, else the CPU */
   size_t device_size;
-  const char *backend_path; /* a folder to look for plug-ins in first; NULL: none */
+  const char *backend_path; /* a folder to look for plug-ins in first, or one's file; NULL: none */
   size_t backend_path_size;
   const char *chat_template; /* a Jinja template used instead of the file's; NULL: the file's */
   size_t chat_template_size;
@@ -705,6 +709,8 @@ struct rsn_model_options {
   void *progress_data;
   rsn_log_callback log;
   void *log_data;
+  const char *experts; /* the device of all routed experts; NULL: that of their layers */
+  size_t experts_size;
 };
 
 /* Since: 0.1 */
@@ -724,11 +730,15 @@ typedef struct rsn_device {
   size_t problem_size;
   uint64_t memory_total; /* bytes */
   uint64_t memory_free;  /* bytes, when the list was taken */
+  const char *driver;    /* "580.65.06"; NULL: none is involved */
+  size_t driver_size;
 } rsn_device;
 /* Since: 0.1 */
 RSN_API rsn_status rsn_device_init(rsn_device *device, size_t size);
 
-/* Lists the devices, the CPU first, plug-ins opened (backend_path: as in rsn_model_options).
+/* Lists the devices, the CPU first, plug-ins opened (backend_path: as in rsn_model_options; then the
+ * folders of RAISON_BACKEND_PATH, then the library's own). A plug-in that cannot be used, because
+ * its driver is missing for instance, is one line with its problem.
  * Owned: *out, rsn_devices_free(). Since: 0.1 */
 RSN_API rsn_status rsn_devices_new(rsn_devices **out, const char *backend_path,
                                    size_t backend_path_size);

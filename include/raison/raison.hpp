@@ -102,7 +102,8 @@ Array Collect(Fill fill) {
 // --------------------------------------------------------------------------------------
 
 struct ModelOptions {
-  std::string device;         // empty: the best that fits
+  std::string device;         // one, or a split; empty: the best that fits
+  std::string experts;        // the device of the routed experts; empty: that of their layers
   std::string backend_path;   // empty: none
   std::string chat_template;  // empty: the file's
   int32_t threads = RSN_UNSET;
@@ -420,6 +421,7 @@ struct Device {
   int32_t kind = RSN_DEVICE_CPU;
   std::string name;
   std::string description;
+  std::string driver;   // empty: none is involved
   std::string problem;  // empty: it can be used
   uint64_t memory_total = 0;
   uint64_t memory_free = 0;
@@ -447,6 +449,7 @@ inline std::vector<Device> Devices(const std::string& backend_path = std::string
     devices[i].kind = c.kind;
     devices[i].name = internal::Text(c.name, c.name_size);
     devices[i].description = internal::Text(c.description, c.description_size);
+    devices[i].driver = internal::Text(c.driver, c.driver_size);
     devices[i].problem = internal::Text(c.problem, c.problem_size);
     devices[i].memory_total = c.memory_total;
     devices[i].memory_free = c.memory_free;
@@ -666,6 +669,8 @@ class Model {
     c.threads = options.threads;
     c.device = internal::OrNull(options.device);
     c.device_size = options.device.size();
+    c.experts = internal::OrNull(options.experts);
+    c.experts_size = options.experts.size();
     c.backend_path = internal::OrNull(options.backend_path);
     c.backend_path_size = options.backend_path.size();
     c.chat_template = internal::OrNull(options.chat_template);

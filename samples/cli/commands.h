@@ -15,6 +15,7 @@ int Inspect(const Words& words);
 int Convert(const Words& words);
 int Bench(const Words& words);
 int Tokenize(const Words& words);
+int ListDevices(const Words& words);
 int Selftest(const Words& words);
 
 // A part of the selftest: the model inside loads and works out a product on the CPU. Returns what

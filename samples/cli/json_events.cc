@@ -150,7 +150,7 @@ const char* DoneName(int32_t reason) {
 const char* NoticeName(int32_t reason) {
   static constexpr const char* kNames[] = {
       "none",         "soft_budget", "hard_budget", "answer_reserve", "minimum",
-      "end_thinking", "injected",    "rewound",     "stopped",        "cancelled"};
+      "end_thinking", "injected",    "rewound",     "stopped",        "cancelled", "placed"};
   return NameOf(reason, kNames);
 }
 

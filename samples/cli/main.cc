@@ -26,6 +26,7 @@ constexpr Command kCommands[] = {
     {"convert", Convert, "turn a Hugging Face folder into a GGUF file"},
     {"bench", Bench, "measure tokens per second"},
     {"tokenize", Tokenize, "text to tokens"},
+    {"devices", ListDevices, "what models can be loaded on here"},
     {"selftest", Selftest, "check this build on this machine"},
 };
 

@@ -70,8 +70,13 @@ void ModelArguments::AddTo(Arguments& arguments, bool brief) {
   if (brief) return;
   arguments.Integer("-t, --threads", "N", &threads,
                     "threads; default: all that the process may use", 1, 1024);
-  arguments.Text("--device", "NAME", &device, "cpu, reference, ...; default: the best that fits");
-  arguments.Text("--backend-path", "FOLDER", &backend_path, "where to look for back ends first");
+  arguments.Text("--device", "NAME", &device,
+                 "cpu, cuda:0, vulkan:0, ..., or a split: cuda:0=20,cpu has 20 layers on the first; "
+                 "default: the best that fits");
+  arguments.Text("--experts", "NAME", &experts,
+                 "the device of the routed experts; default: that of their layers");
+  arguments.Text("--backend-path", "PATH", &backend_path,
+                 "a folder with back ends, or one's file, sought first");
   arguments.Text("--chat-template", "FILE", &chat_template_file,
                  "a Jinja template to use instead of the model's own");
   arguments.Flag("--copy", &copy, "read the file into memory instead of mapping it");
@@ -83,6 +88,7 @@ ModelOptions ToModelOptions(const ModelArguments& arguments, int32_t load) {
   ModelOptions options;
   options.threads = arguments.threads;
   options.device = arguments.device;
+  options.experts = arguments.experts;
   options.backend_path = arguments.backend_path;
   options.context_length = static_cast<uint32_t>(arguments.context);
   options.kv_type = arguments.kv_type;
@@ -156,7 +162,7 @@ void RequestArguments::AddTo(Arguments& arguments) {
                  "an object of further variables for the chat template");
   arguments.Integer("--alternatives", "N", &options.alternatives,
                     "record the N most likely tokens at each place, at most 64", 0, 64);
-  arguments.Flag("--experts", &experts, "record which experts computed each token");
+  arguments.Flag("--trace-experts", &experts, "record which experts computed each token");
 }
 
 void RequestArguments::Finish() {

@@ -12,7 +12,7 @@ namespace raison::cli {
 
 struct ModelArguments {
   std::string model;  // empty: the built-in one
-  std::string device, backend_path, chat_template_file;
+  std::string device, experts, backend_path, chat_template_file;
   int32_t threads = RSN_UNSET;
   int32_t context = 0;
   int32_t kv_type = RSN_KV_DEFAULT;

@@ -9,7 +9,7 @@ import unittest
 
 from command import COMMAND, ENVIRONMENT, GREEDY, QUESTION, raison
 
-COMMANDS = ["run", "chat", "inspect", "convert", "bench", "tokenize", "selftest"]
+COMMANDS = ["run", "chat", "inspect", "convert", "bench", "tokenize", "devices", "selftest"]
 
 
 class Help(unittest.TestCase):
@@ -334,6 +334,34 @@ class Bench(unittest.TestCase):
     def test_trace(self):
         told = json.loads(raison("bench", "--trace", *self.small)[1])
         self.assertTrue(told["trace"])
+
+
+class Devices(unittest.TestCase):
+    def test_are_listed(self):
+        status, out, _ = raison("devices")
+        self.assertEqual(status, 0)
+        self.assertRegex(out, r"^cpu +cpu, [0-9.]+ GiB free of [0-9.]+ GiB, ")
+        names = [d["name"] for d in json.loads(raison("devices", "--json")[1])]
+        self.assertEqual(names[:2], ["cpu", "reference"])
+
+    def test_a_model_on_two(self):
+        split = ("--device", "cpu=3,cpu", "--experts", "cpu")
+        status, out, err = raison("run", *GREEDY, *split, "--json", "What is 12 * 13?")
+        self.assertEqual((status, err), (0, ""))
+        events = [json.loads(line) for line in out.splitlines()]
+        placed = [e["text"] for e in events if e.get("reason") == "placed"]
+        self.assertEqual(len(placed), 1)
+        self.assertIn("layers 0-2", placed[0])
+        self.assertEqual(raison("run", *GREEDY, *split, "What is 12 * 13?")[1],
+                         "The answer is 156.\n")
+
+    def test_one_that_is_not_there(self):
+        status, _, err = raison("run", "--device", "warp:9", "hi")
+        self.assertEqual(status, 1)
+        self.assertIn('no device "warp"', err)
+        status, _, err = raison("run", "--device", "cpu=2", "hi")
+        self.assertEqual(status, 1)
+        self.assertIn("places 2 layers, the model has 8", err)
 
 
 class Program(unittest.TestCase):

@@ -54,7 +54,7 @@ class Trace(unittest.TestCase):
         self.assertEqual(kinds(lines).count("think_end"), 1)
 
     def test_alternatives_and_experts(self):
-        lines = trace("--alternatives", "3", "--experts", *GREEDY, "What is 3 + 4?")
+        lines = trace("--alternatives", "3", "--trace-experts", *GREEDY, "What is 3 + 4?")
         self.check(lines)
         model = lines[0]["model"]
         tokens = [line for line in lines if line["event"] == "token"]

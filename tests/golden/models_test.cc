@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/backend/far/far_backend.h"
+#include "core/backend/registry.h"
 #include "core/model/evaluate.h"
 #include "tests/golden/golden_file.h"
 
@@ -30,11 +32,15 @@ class Golden : public testing::TestWithParam<std::tuple<const char*, const char*
  protected:
   void SetUp() override {
     const auto [name, device] = GetParam();
+    if (auto s = RegisterBackend("far", &OpenFarBackend); !s.ok()) {
+      ASSERT_TRUE(absl::IsAlreadyExists(s)) << s;
+    }
     golden_ = golden::ReadJson(golden::SourcePath("models/" + std::string(name) + ".json"));
     prompts_ = golden::ReadPrompts(golden_);
     const std::string parent = testing::TempDir() + "raison_golden_" + device;
     ModelOptions options;
     options.device = device;
+    options.backend_path = RAISON_PLUGIN_FOLDER;
     options.threads = 2;
     options.kv_type = DType::kF32;
     options.context_length = 128;
@@ -126,7 +132,7 @@ TEST_P(Golden, OddChunks) {
 
 INSTANTIATE_TEST_SUITE_P(Models, Golden,
                          testing::Combine(testing::ValuesIn(kModels),
-                                          testing::Values("reference", "cpu")),
+                                          testing::Values("reference", "cpu", "far", "composing")),
                          [](const auto& info) {
                            return std::string(std::get<0>(info.param)) + "_" +
                                   std::get<1>(info.param);

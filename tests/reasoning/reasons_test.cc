@@ -35,6 +35,7 @@ TEST(Reasons, AreTheHeadersNumbers) {
   SAME(NoticeReason::kMinimum, RSN_NOTICE_MINIMUM);
   SAME(NoticeReason::kEndThinking, RSN_NOTICE_END_THINKING);
   SAME(NoticeReason::kInjected, RSN_NOTICE_INJECTED);
+  SAME(NoticeReason::kPlaced, RSN_NOTICE_PLACED);
   SAME(NoticeReason::kRewound, RSN_NOTICE_REWOUND);
   SAME(NoticeReason::kStopped, RSN_NOTICE_STOPPED);
   SAME(NoticeReason::kCancelled, RSN_NOTICE_CANCELLED);

@@ -12,7 +12,8 @@ _THINK_END = {1: "model", 2: "soft_budget", 3: "hard_budget", 4: "caller", 5: "l
 _DONE = {1: "end", 2: "stop_string", 3: "length_thinking", 4: "length_answer", 5: "context_full",
          6: "cancelled", 7: "stopped", 8: "unclosed", 9: "failed"}  # fmt: skip
 _NOTICE = {1: "soft_budget", 2: "hard_budget", 3: "answer_reserve", 4: "minimum",
-           5: "end_thinking", 6: "injected", 7: "rewound", 8: "stopped", 9: "cancelled"}  # fmt: skip
+           5: "end_thinking", 6: "injected", 7: "rewound", 8: "stopped", 9: "cancelled",
+           10: "placed"}  # fmt: skip
 _MARKERS = {0: "plain", 1: "check", 2: "correction", 3: "conclusion"}
 _REASONS = {6: _THINK_END, 7: _NOTICE, 8: _DONE}
 

@@ -36,6 +36,7 @@ class Device:
     problem: str
     memory_total: int
     memory_free: int
+    driver: str
 
 
 @translated
@@ -44,7 +45,7 @@ def devices(backend_path: str = "") -> List[Device]:
     kinds = {0: "cpu", 1: "integrated_gpu", 2: "gpu"}
     return [
         Device(d.name, kinds.get(d.kind, "unknown"), d.description, d.problem, d.memory_total,
-               d.memory_free)
+               d.memory_free, d.driver)
         for d in _raison.devices(backend_path)
     ]  # fmt: skip
 
@@ -94,12 +95,14 @@ class Model:
         exact: bool = False,
         chat_template: Optional[str] = None,
         backend_path: Optional[str] = None,
+        experts: Optional[str] = None,
         progress: Optional[Callable[[int, int], Optional[bool]]] = None,
         _bytes: Optional[bytes] = None,
     ) -> None:
         options = _raison.ModelOptions()
         options.device = device or ""
         options.backend_path = backend_path or ""
+        options.experts = experts or ""
         options.chat_template = chat_template or ""
         options.threads = -1 if threads is None else threads
         options.context_length = context_length or 0

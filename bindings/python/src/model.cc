@@ -68,6 +68,7 @@ void RegisterInfo(py::module_& m) {
       .def_readonly("kind", &Device::kind)
       .def_readonly("name", &Device::name)
       .def_readonly("description", &Device::description)
+      .def_readonly("driver", &Device::driver)
       .def_readonly("problem", &Device::problem)
       .def_readonly("memory_total", &Device::memory_total)
       .def_readonly("memory_free", &Device::memory_free);
@@ -77,6 +78,7 @@ void RegisterOptions(py::module_& m) {
   py::class_<ModelOptions>(m, "ModelOptions")
       .def(py::init<>())
       .def_readwrite("device", &ModelOptions::device)
+      .def_readwrite("experts", &ModelOptions::experts)
       .def_readwrite("backend_path", &ModelOptions::backend_path)
       .def_readwrite("chat_template", &ModelOptions::chat_template)
       .def_readwrite("threads", &ModelOptions::threads)

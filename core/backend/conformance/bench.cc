@@ -207,9 +207,20 @@ absl::StatusOr<Contents> Bench::Download(const Problem& problem, const Placed& p
   return contents;
 }
 
+// What failed may have left operations in the queue, and a sticky error: the buffers are freed only
+// when nothing uses them, and the next problem is not blamed.
+absl::StatusOr<Contents> Bench::Drained(absl::StatusOr<Contents> contents) {
+  if (!contents.ok()) table_.synchronize(queue_);
+  return contents;
+}
+
 absl::StatusOr<Contents> Bench::Run(const Problem& problem, Mode mode) {
   Placed placed(table_);
   RSN_RETURN_IF_ERROR(Place(problem, placed));
+  return Drained(RunPlaced(problem, mode, placed));
+}
+
+absl::StatusOr<Contents> Bench::RunPlaced(const Problem& problem, Mode mode, Placed& placed) {
   if (mode == Mode::kRecorded) {
     RSN_RETURN_IF_ERROR(ToStatus(table_.record_begin(queue_), "record_begin"));
     const absl::Status enqueued = Enqueue(placed.ops);
@@ -227,11 +238,22 @@ absl::StatusOr<Contents> Bench::Run(const Problem& problem, Mode mode) {
 absl::StatusOr<Contents> Bench::Replay(const Problem& first, const Problem& second) {
   Placed placed(table_);
   RSN_RETURN_IF_ERROR(Place(first, placed));
+  return Drained(ReplayPlaced(first, second, placed));
+}
+
+absl::StatusOr<Contents> Bench::ReplayPlaced(const Problem& first, const Problem& second,
+                                             Placed& placed) {
   RSN_RETURN_IF_ERROR(Upload(first, placed));
   RSN_RETURN_IF_ERROR(ToStatus(table_.record_begin(queue_), "record_begin"));
   const absl::Status enqueued = Enqueue(placed.ops);
   RSN_RETURN_IF_ERROR(ToStatus(table_.record_end(queue_, &placed.recording), "record_end"));
   RSN_RETURN_IF_ERROR(enqueued);
+  RSN_ASSIGN_OR_RETURN(const Contents recorded, Download(first, placed));
+  for (size_t i = 0; i < first.blobs.size(); ++i) {
+    if (!first.blobs[i].weight && recorded[i] != first.blobs[i].bytes) {
+      return absl::InternalError(absl::StrCat("buffer ", i, " was written while recording"));
+    }
+  }
   RSN_RETURN_IF_ERROR(ToStatus(table_.replay(queue_, placed.recording), "replay"));
   RSN_RETURN_IF_ERROR(ToStatus(table_.synchronize(queue_), "synchronize"));
   RSN_RETURN_IF_ERROR(Upload(second, placed));

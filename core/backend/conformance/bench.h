@@ -52,6 +52,10 @@ class Bench {
   struct Placed;
   absl::Status Place(const Problem& problem, Placed& placed);
   absl::Status Upload(const Problem& problem, const Placed& placed);
+  absl::StatusOr<Contents> RunPlaced(const Problem& problem, Mode mode, Placed& placed);
+  absl::StatusOr<Contents> ReplayPlaced(const Problem& first, const Problem& second,
+                                        Placed& placed);
+  absl::StatusOr<Contents> Drained(absl::StatusOr<Contents> contents);
   absl::Status Enqueue(const std::vector<AnyOp>& ops);
   absl::StatusOr<Contents> Download(const Problem& problem, const Placed& placed);
 

@@ -13,24 +13,47 @@
 namespace raison::conformance {
 namespace {
 
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
 struct Sequence {
   int64_t rows;
   int64_t length;  // keys that its last row sees
 };
 
-// Where the sequences' tokens lie: pages in scrambled order, some belonging to nobody.
+// Another step of the same shape: sequences up to three keys shorter, and here and there a row more
+// or less, as when a recorded step is replayed for other sequences.
+std::vector<Sequence> AnotherStep(std::vector<Sequence> sequences) {
+  for (size_t s = 0; s < sequences.size(); ++s) {
+    Sequence& one = sequences[s];
+    const int64_t spare = one.length - one.rows;
+    one.length -= std::min<int64_t>(spare, 1 + static_cast<int64_t>(s) % 3);
+    if (s == 0) continue;
+    Sequence& before = sequences[s - 1];
+    if (before.rows > 1 && one.length > one.rows) {
+      --before.rows;
+      ++one.rows;
+    }
+  }
+  return sequences;
+}
+
+// Where the sequences' tokens lie: pages in scrambled order, some belonging to nobody. The number
+// of pages and of rows is the same for every seed; lengths and rows of sequences are the given ones
+// for the first seed and others for the next.
 struct Pages {
   int64_t tokens;  // per page
   int64_t count = 0;
   std::vector<int32_t> row_begin = {0}, length, begin, pages;
 
-  Pages(const std::vector<Sequence>& sequences, int64_t page_tokens, Random& random)
+  Pages(const std::vector<Sequence>& sequences, int64_t page_tokens, uint64_t seed, Random& random)
       : tokens(page_tokens) {
     for (const Sequence& s : sequences) {
-      row_begin.push_back(row_begin.back() + static_cast<int32_t>(s.rows));
-      length.push_back(static_cast<int32_t>(s.length));
       begin.push_back(static_cast<int32_t>(count));
       count += (s.length + tokens - 1) / tokens;
+    }
+    for (const Sequence& s : seed == 1 ? sequences : AnotherStep(sequences)) {
+      row_begin.push_back(row_begin.back() + static_cast<int32_t>(s.rows));
+      length.push_back(static_cast<int32_t>(s.length));
     }
     const int64_t mine = count;
     count += 2;
@@ -91,27 +114,30 @@ struct Attend {
   int64_t page_tokens = 16;
   uint32_t dtype = RSN_DTYPE_F16;
   float q_scale = 1;
-  bool shared = false;   // values are the first columns of the keys (absorbed MLA)
-  int64_t nan_row = -1;  // a NaN in this row's query
-  int64_t nan_key = -1;  // a NaN in sequence 0's key at this position
+  bool shared = false;  // values are the first columns of the keys (absorbed MLA)
+  float hard = std::numeric_limits<float>::quiet_NaN();  // what these are:
+  int64_t hard_row = -1;                                 // a value of this row's query
+  int64_t hard_key = -1;                                 // of sequence 0's key at this position
+  int64_t hard_value = -1;                               // of its value there
 };
 
 Problem MakeAttention(const Attend& s, uint64_t seed, int64_t row) {
   Random random(seed);
   Problem p;
-  const Pages pages(s.sequences, s.page_tokens, random);
+  const Pages pages(s.sequences, s.page_tokens, seed, random);
   std::vector<float> q = random.Normals(pages.rows() * s.heads * (s.width + 2), s.q_scale);
-  if (s.nan_row >= 0) {
-    q[static_cast<size_t>(s.nan_row * s.heads * (s.width + 2) + 1)] = std::nanf("");
-  }
+  if (s.hard_row >= 0) q[static_cast<size_t>(s.hard_row * s.heads * (s.width + 2) + 1)] = s.hard;
+  const auto spoil = [&](std::vector<float>& cache, int64_t position, int64_t width) {
+    if (position < 0) return;
+    const int64_t page = pages.pages[static_cast<size_t>(position / s.page_tokens)];
+    cache[static_cast<size_t>((page * s.kv_heads * s.page_tokens + position % s.page_tokens) *
+                              width)] = s.hard;
+  };
   std::vector<float> k = pages.Cache(s.kv_heads, s.width, 1, random);
-  if (s.nan_key >= 0) {
-    const int64_t page = pages.pages[static_cast<size_t>(s.nan_key / s.page_tokens)];
-    k[static_cast<size_t>((page * s.kv_heads * s.page_tokens + s.nan_key % s.page_tokens) *
-                          s.width)] = std::nanf("");
-  }
-  const std::vector<float> v =
+  spoil(k, s.hard_key, s.width);
+  std::vector<float> v =
       s.shared ? std::vector<float>() : pages.Cache(s.kv_heads, s.value_width, 1, random);
+  if (!s.shared) spoil(v, s.hard_value, s.value_width);
   rsn_attention a{};
   a.scale = 1.0f / std::sqrt(static_cast<float>(s.width));
   // Queries inside wider heads, as in a joint projection.
@@ -162,12 +188,14 @@ struct Latent {
   uint32_t weight = RSN_DTYPE_F32;
   uint32_t cache = RSN_DTYPE_F16;
   uint32_t form = 0;
+  float hard = 0;
+  int64_t hard_row = -1;  // a value of this row's query is `hard`
 };
 
 Problem MakeLatent(const Latent& s, uint64_t seed, int64_t row) {
   Random random(seed);
   Problem p;
-  const Pages pages(s.sequences, s.page_tokens, random);
+  const Pages pages(s.sequences, s.page_tokens, seed, random);
   const int64_t rows = pages.rows();
   const auto weight = [&](int64_t out, int64_t in) {
     return p.Weight(WeightBytes(s.weight, s.heads * out * in, WeightPattern::kRandom, random),
@@ -176,7 +204,10 @@ Problem MakeLatent(const Latent& s, uint64_t seed, int64_t row) {
   rsn_mla_attention a{};
   a.scale = 0.05f;
   a.form = s.form;
-  const std::vector<float> queries = random.Normals(rows * s.heads * (s.nope + s.rope));
+  std::vector<float> queries = random.Normals(rows * s.heads * (s.nope + s.rope));
+  if (s.hard_row >= 0) {
+    queries[static_cast<size_t>(s.hard_row * s.heads * (s.nope + s.rope) + 1)] = s.hard;
+  }
   rsn_tensor q = p.F32(queries, {rows, s.heads, s.nope + s.rope});
   a.w_k = weight(s.latent, s.nope);
   a.w_v = weight(s.value, s.latent);
@@ -257,7 +288,7 @@ Problem MakeStep(uint64_t seed) {
   Random step(seed);
   Problem p;
   const std::vector<Sequence> sequences = {{1, 9}, {3, 3}, {2, 6}};
-  const Pages pages(sequences, kTokens, step);
+  const Pages pages(sequences, kTokens, /*seed=*/1, step);
   const int64_t rows = pages.rows();
   std::vector<int32_t> tokens, positions, slots;
   for (size_t s = 0; s < sequences.size(); ++s) {
@@ -422,25 +453,52 @@ void AddAttentionCases(std::vector<Case>& cases) {
   }
   AddAttention(cases, "pages of one token", {.sequences = ragged, .page_tokens = 1}, some);
   AddAttention(cases, "no sequence", {.sequences = {}}, {});
-  AddAttention(cases, "64k keys",
-               {.sequences = {{1, 65536}},
+  for (uint32_t dtype : {RSN_DTYPE_F32, RSN_DTYPE_F16, RSN_DTYPE_BF16}) {
+    AddAttention(cases, absl::StrCat(TypeName(dtype), "/64k keys"),
+                 {.sequences = {{1, 65536}},
+                  .heads = 2,
+                  .kv_heads = 1,
+                  .width = 16,
+                  .value_width = 16,
+                  .page_tokens = 64,
+                  .dtype = dtype},
+                 {});
+  }
+  AddAttention(cases, "3 more after 64k keys, others beside",
+               {.sequences = {{1, 9}, {3, 65539}, {1, 1}},
                 .heads = 2,
                 .kv_heads = 1,
                 .width = 16,
                 .value_width = 16,
                 .page_tokens = 64},
-               {});
-  AddAttention(cases, "a NaN in a query stays in its row",
-               {.sequences = {{9, 40}, {1, 20}}, .nan_row = 4}, {0, 3, 5, 9});
-  AddAttention(cases, "a NaN in a key reaches only rows that see it",
-               {.sequences = {{9, 40}, {1, 20}}, .nan_key = 36}, {0, 3, 4, 9});
+               {0, 2, 4});
+  AddAttention(cases, "prompt of 515", {.sequences = {{515, 515}}, .heads = 2}, {0, 256, 514});
+  std::vector<Sequence> many;
+  for (int64_t s = 0; s < 70; ++s) many.push_back({1, 1 + s * 5 % 97});
+  AddAttention(cases, "70 sequences of one row", {.sequences = many}, {0, 33, 69});
+  for (float hard : {std::nanf(""), kInfinity}) {
+    const std::string one = absl::StrCat(hard);
+    const std::vector<Sequence> two = {{9, 40}, {1, 20}};
+    AddAttention(cases, absl::StrCat(one, " in a query stays in its row"),
+                 {.sequences = two, .hard = hard, .hard_row = 4}, {0, 3, 5, 9});
+    AddAttention(cases, absl::StrCat(one, " in a key reaches only rows that see it"),
+                 {.sequences = two, .hard = hard, .hard_key = 36}, {0, 3, 4, 9});
+    AddAttention(cases, absl::StrCat(one, " in a value reaches only rows that see it"),
+                 {.sequences = two, .hard = hard, .hard_value = 36}, {0, 3, 4, 9});
+  }
 
   for (uint32_t form : {0u, 1u, 2u}) {
     const std::string name = absl::StrCat("form ", form);
-    for (uint32_t weight :
-         {RSN_DTYPE_F32, RSN_DTYPE_F16, RSN_DTYPE_BF16, RSN_DTYPE_Q8_0, RSN_DTYPE_Q4_0}) {
+    for (uint32_t weight : kWeightTypes) {
+      const bool super = BlockOf(weight) == 256;
       AddLatent(cases, absl::StrCat(name, "/", TypeName(weight)),
-                {.sequences = ragged, .weight = weight, .form = form}, some);
+                {.sequences = super ? std::vector<Sequence>{{3, 20}, {1, 33}} : ragged,
+                 .heads = super ? 2 : 3,
+                 .nope = super ? 256 : 32,
+                 .latent = super ? 256 : 64,
+                 .weight = weight,
+                 .form = form},
+                super ? std::vector<int64_t>{0, 2, 3} : some);
     }
     for (uint32_t cache : {RSN_DTYPE_F32, RSN_DTYPE_BF16}) {
       AddLatent(cases, absl::StrCat(name, "/cache ", TypeName(cache)),
@@ -450,14 +508,22 @@ void AddAttentionCases(std::vector<Case>& cases) {
               {});
     AddLatent(cases, absl::StrCat(name, "/prompt of 40 after 250"),
               {.sequences = {{40, 290}}, .form = form}, {0, 20, 39});
-    AddLatent(cases, absl::StrCat(name, "/K blocks"),
-              {.sequences = {{3, 20}, {1, 33}},
+    AddLatent(cases, absl::StrCat(name, "/first token"), {.sequences = {{1, 1}}, .form = form}, {});
+    AddLatent(cases, absl::StrCat(name, "/64k keys"),
+              {.sequences = {{1, 65536}},
                .heads = 2,
-               .nope = 256,
-               .latent = 256,
-               .weight = RSN_DTYPE_Q4_K,
+               .nope = 8,
+               .rope = 4,
+               .latent = 8,
+               .value = 8,
+               .page_tokens = 64,
                .form = form},
-              {0, 2, 3});
+              {});
+    for (float hard : {std::nanf(""), kInfinity}) {
+      AddLatent(cases, absl::StrCat(name, "/", hard, " in a query stays in its row"),
+                {.sequences = {{9, 40}, {1, 20}}, .form = form, .hard = hard, .hard_row = 4},
+                {0, 3, 5, 9});
+    }
     AddLatent(cases, absl::StrCat(name, "/odd sizes"),
               {.sequences = ragged,
                .heads = 1,

@@ -51,7 +51,8 @@ Problem MakeLogits(const Logits& s, uint64_t seed) {
   std::vector<float> divisor, add;
   for (int64_t t = 0; t < s.rows; ++t) {
     for (const Adjustment& a : s.adjustments) {
-      if (a.row != t) continue;
+      // Another step adjusts other rows, by lists of other lengths.
+      if ((seed == 1 ? a.row : (a.row + 1) % s.rows) != t) continue;
       id.push_back(a.id);
       divisor.push_back(a.divisor);
       add.push_back(a.add);
@@ -146,6 +147,7 @@ void AddLogitCases(std::vector<Case>& cases) {
       {.rows = 2, .vocabulary = 40, .top = 1, .adjustments = all_but_one}, {0, 1});
   Add(cases, "NaN and infinities", {.rows = 6, .vocabulary = 200, .strange = true}, {0, 3, 4, 5});
   cases.back().rows.clear();  // outputs are cut to whole rows there; the next case slices
+  Add(cases, "257 rows", {.rows = 257, .vocabulary = 61, .top = 5}, {0, 128, 256});
   Add(cases, "17 rows", {.rows = 17, .vocabulary = 129, .top = 8}, {0, 8, 16});
 }
 

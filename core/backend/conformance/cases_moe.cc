@@ -26,7 +26,7 @@ struct Route {
   float bias = 0.1f;  // its spread; 0: no bias
   float bias_centre = 0;
   bool ties = false;     // logits from few values
-  bool strange = false;  // NaN, -inf, saturated logits in rows 1, 2 and 3
+  bool strange = false;  // rows 1 to 5: NaN, -inf, saturated, +inf, nothing but NaN
 };
 
 // Distinct logits keep their order whatever exp is used: multiples of 2^-8 without repetition give
@@ -55,6 +55,8 @@ Problem MakeRoute(const Route& s, uint64_t seed) {
     for (size_t i = 0; i + 1 < e; ++i) logits[2 * e + i] = -std::numeric_limits<float>::infinity();
     logits[3 * e] = 100, logits[3 * e + 1] = 100;
     for (size_t i = 2; i < e; ++i) logits[3 * e + i] = -100;
+    logits[4 * e + 5] = std::numeric_limits<float>::infinity();
+    for (size_t i = 0; i < e; ++i) logits[5 * e + i] = std::nanf("");
   }
   rsn_moe_route a{};
   a.scoring = s.scoring;
@@ -83,7 +85,7 @@ void AddRoute(std::vector<Case>& cases, const std::string& name, const Route& s)
   cases.push_back({.op = "moe_route",
                    .name = absl::StrCat("moe_route/", name),
                    .make = [s](uint64_t seed) { return MakeRoute(s, seed); },
-                   .rows = {0, 1, s.rows - 1}});
+                   .rows = {0, s.rows / 3, s.rows - 1}});
 }
 
 struct Mixture {
@@ -99,6 +101,7 @@ struct Mixture {
   int64_t elsewhere = 0;   // experts with slot -1
   int64_t favourites = 0;  // rows choose among so many experts; 0: all
   int64_t nan_row = -1;
+  int64_t inf_row = -1;
 };
 
 Problem MakeMixture(const Mixture& s, uint64_t seed) {
@@ -106,6 +109,9 @@ Problem MakeMixture(const Mixture& s, uint64_t seed) {
   Problem p;
   std::vector<float> x = random.Normals(s.rows * s.width);
   if (s.nan_row >= 0) x[static_cast<size_t>(s.nan_row * s.width + 3)] = std::nanf("");
+  if (s.inf_row >= 0) {
+    x[static_cast<size_t>(s.inf_row * s.width)] = std::numeric_limits<float>::infinity();
+  }
   const int32_t among = static_cast<int32_t>(s.favourites != 0 ? s.favourites : s.experts);
   std::vector<int32_t> ids;
   for (int64_t t = 0; t < s.rows; ++t) {
@@ -191,8 +197,10 @@ void AddMoeCases(std::vector<Case>& cases) {
               .bias = 0});
     AddRoute(cases, absl::StrCat(score, "/ties"),
              {.experts = 12, .used = 5, .scoring = scoring, .ties = true});
-    AddRoute(cases, absl::StrCat(score, "/NaN, -inf, saturated"),
-             {.scoring = scoring, .bias = 0, .strange = true});
+    AddRoute(cases, absl::StrCat(score, "/NaN, infinities, saturated"),
+             {.rows = 7, .scoring = scoring, .bias = 0, .strange = true});
+    AddRoute(cases, absl::StrCat(score, "/one row"), {.rows = 1, .scoring = scoring});
+    AddRoute(cases, absl::StrCat(score, "/517 rows"), {.rows = 517, .scoring = scoring});
     for (uint32_t rule : {0u, 1u}) {
       for (uint32_t zero : {0u, 1u}) {
         const std::string name = absl::StrCat(score, "/groups by ", rule == 0 ? "largest" : "two",
@@ -266,10 +274,19 @@ void AddMoeCases(std::vector<Case>& cases) {
                 .dtype = dtype,
                 .down = dtype,
                 .favourites = 3});
-    AddMixture(
-        cases, absl::StrCat(type, "/a NaN stays in its row"),
-        {.rows = 5, .width = width, .inner = inner, .dtype = dtype, .down = dtype, .nan_row = 2});
-    if (cases.back().rows.size() == 3) cases.back().rows = {0, 1, 4};
+    AddMixture(cases, absl::StrCat(type, "/NaN in row 2, infinity in row 4"),
+               {.rows = 6,
+                .width = width,
+                .inner = inner,
+                .dtype = dtype,
+                .down = dtype,
+                .nan_row = 2,
+                .inf_row = 4});
+    cases.back().rows = {0, 1, 3, 5};
+    if (block < 256) {
+      AddMixture(cases, absl::StrCat(type, "/rows 101"),
+                 {.rows = 101, .width = width, .inner = inner, .dtype = dtype, .down = dtype});
+    }
   }
   AddMixture(cases, "Q4_K with Q6_K down",
              {.rows = 7,

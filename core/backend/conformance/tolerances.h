@@ -17,7 +17,7 @@ struct Tolerance {
 
 inline constexpr Tolerance kTolerances[] = {
     // The sum of squares in 16, 8 or 4 lanes, then a division and two products.
-    {"rms_norm", 2.39e-7, 9.5e-7, "cpu avx512, width 1536"},
+    {"rms_norm", 2.95e-7, 9.5e-7, "cpu, 517 rows of 65"},
     // One chain of fused multiply-adds in f32 over the longest K of the cases, 4096.
     {"matmul/float", 5.78e-7, 2.3e-6, "cpu, F32 with an outlier in each row"},
     // Integers are exact: what is left is one f32 chain over the blocks. The bound is 1e-5.
@@ -25,7 +25,7 @@ inline constexpr Tolerance kTolerances[] = {
     // Formed in f64: one rounding to f32, 2^-24.
     {"rope_table", 5.96e-8, 2.3e-7, "one f32 rounding; the cpu has the reference's bits"},
     {"rope", 1.19e-7, 4.7e-7, "cpu, one pair per head"},
-    {"silu_mul", 1.40e-7, 5.6e-7, "cpu, width 33"},
+    {"silu_mul", 1.54e-7, 5.6e-7, "cpu, 515 rows of 21"},
     // Scores, their exp and two f32 chains over up to 65536 keys.
     {"attention", 1.20e-6, 4.8e-6, "cpu baseline, F32, 17 rows after 300 keys"},
     // Scores of several hundred have f32 steps of 3e-5, which exp passes on.
@@ -33,10 +33,10 @@ inline constexpr Tolerance kTolerances[] = {
     {"mla/float", 1.04e-6, 4.1e-6, "cpu, form 0, F32 cache"},
     {"mla/integer", 1.52e-6, 6.0e-6, "cpu baseline, Q4_K weights"},
     {"moe_route", 5.96e-8, 2.3e-7, "one f32 rounding; the cpu has the reference's bits"},
-    {"moe_experts/float", 5.25e-7, 2.1e-6, "cpu avx512, F32, most experts empty"},
+    {"moe_experts/float", 6.67e-7, 2.1e-6, "cpu, BF16, 101 rows"},
     {"moe_experts/integer", 1.25e-6, 5.0e-6, "cpu baseline, Q5_K, 5 rows"},
     {"reduce_logits", 3.49e-7, 1.39e-6, "cpu baseline, ties in 2048"},
-    {"step", 3.56e-7, 1.42e-6, "cpu avx512"},
+    {"step", 3.84e-7, 1.42e-6, "cpu"},
 };
 
 // nullptr if the key is not in the table.

@@ -19,7 +19,7 @@ inline std::string& ErrorText() {
 }
 inline const char* LastError() { return ErrorText().c_str(); }
 
-// The bands of raison.h: arguments -10, memory and device -30, state -40, internal -60.
+// rsn_status of raison.h: argument, unsupported, memory, device, state, internal.
 inline int32_t CodeOf(const absl::Status& status) {
   switch (status.code()) {
     case absl::StatusCode::kOk:
@@ -27,9 +27,11 @@ inline int32_t CodeOf(const absl::Status& status) {
     case absl::StatusCode::kInvalidArgument:
       return -10;
     case absl::StatusCode::kUnimplemented:
-      return -12;
+      return -22;
     case absl::StatusCode::kResourceExhausted:
       return -30;
+    case absl::StatusCode::kUnavailable:
+      return -32;
     case absl::StatusCode::kFailedPrecondition:
       return -40;
     default:

@@ -26,4 +26,12 @@ std::string EnvironmentVariable(const char* name) {
   return value == nullptr ? std::string() : std::string(value);
 }
 
+std::string CacheFolder() {
+  if (const std::string cache = EnvironmentVariable("XDG_CACHE_HOME"); !cache.empty()) {
+    return cache + "/raison";
+  }
+  const std::string home = EnvironmentVariable("HOME");
+  return home.empty() ? home : home + "/.cache/raison";
+}
+
 }  // namespace raison

@@ -1,4 +1,4 @@
-// Where the library itself lies, and the environment. Refuses nothing: what cannot be known is empty.
+// Where the library itself lies, the user's cache, and the environment. Refuses nothing: what cannot be known is empty.
 #pragma once
 
 #include <string>
@@ -9,5 +9,9 @@ namespace raison {
 std::string LibraryFolder();
 // The variable's value; empty if it is not set.
 std::string EnvironmentVariable(const char* name);
+
+// Where this user's programs keep what can be made again: $XDG_CACHE_HOME/raison, else
+// ~/.cache/raison; empty if neither variable is set. It need not exist.
+std::string CacheFolder();
 
 }  // namespace raison

@@ -1,0 +1,28 @@
+// Plug-ins: back ends in shared libraries of their own, named libraison-NAME.so. They are sought in
+// the folder (or the very file) that the caller names, then in those of RAISON_BACKEND_PATH, then
+// beside this library; the first of a name counts. Refuses a file without the two symbols and one
+// that was built for another version of the table.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/base/status.h"
+#include "raison/backend.h"
+
+namespace raison {
+
+using BackendOpenFunction = int32_t (*)(const rsn_backend_host*, rsn_backend*);
+
+struct Plugin {
+  std::string name;  // "vulkan", of libraison-vulkan.so
+  std::string file;
+};
+
+// What lies in the places above, best place first, by name within a place; nothing is opened.
+std::vector<Plugin> FindPlugins(const std::string& backend_path);
+
+// Opens the library, or finds it open already. UNAVAILABLE says why it cannot be used.
+absl::StatusOr<BackendOpenFunction> OpenPlugin(const Plugin& plugin);
+
+}  // namespace raison

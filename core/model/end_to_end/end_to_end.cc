@@ -1,0 +1,334 @@
+#include "core/model/end_to_end/end_to_end.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "absl/algorithm/container.h"
+#include "absl/strings/str_format.h"
+#include "core/backend/conformance/data.h"
+#include "core/model/end_to_end/limits.h"
+#include "core/model/end_to_end/random_checkpoint.h"
+#include "core/model/evaluate.h"
+
+namespace raison::conformance {
+namespace {
+
+// Sequences that are read side by side, so that a decode step has several rows.
+constexpr uint32_t kSequences = 8;
+
+// What the trained model reads before it goes on by itself.
+constexpr const char* kQuestions[] = {
+    "What is 12 * 13?",     "What is 47 + 85?",  "What is 91 - 38?",       "What is 7 * 86?",
+    "What is (5 + 9) * 4?", "What is 144 / 12?", "What is 333 + 59 - 12?", "Is 91 a prime number?"};
+
+using Tokens = std::vector<std::vector<int32_t>>;  // (sequences) of tokens
+
+struct Subject {
+  std::string name;
+  std::string path;  // empty: gguf
+  std::string gguf;
+  DType kv_type = DType::kF16;
+  bool required = false;  // f32, the least that a back end must take: no refusal
+  bool trained = false;
+};
+
+const Limits& LimitsOf(const Subject& s) {
+  return s.trained ? kTrainedLimits : s.required ? kFloatLimits : kQuantizedLimits;
+}
+
+absl::StatusOr<std::shared_ptr<Model>> Load(const Subject& s,
+                                            const std::shared_ptr<Device>& device) {
+  ModelOptions options;
+  options.opened_device = device;
+  options.kv_type = s.kv_type;
+  options.kv_bytes = uint64_t{64} << 20;  // some thousand tokens of these models
+  if (!s.path.empty()) return Model::Load(s.path, options);
+  return Model::LoadMemory({reinterpret_cast<const std::byte*>(s.gguf.data()), s.gguf.size()},
+                           options);
+}
+
+// Every row of every sequence, in order.
+struct Rows {
+  std::vector<std::vector<float>> logits;       // (sequences * tokens, vocabulary)
+  std::vector<std::vector<RoutedRow>> routing;  // (sequences * tokens)
+};
+
+absl::StatusOr<Rows> ReadAsPrompts(const Model& model, const Tokens& tokens) {
+  Rows rows;
+  for (const std::vector<int32_t>& sequence : tokens) {
+    RSN_ASSIGN_OR_RETURN(Evaluation e, Evaluate(model, sequence, {.routing = true}));
+    std::move(e.logits.begin(), e.logits.end(), std::back_inserter(rows.logits));
+    std::move(e.routing.begin(), e.routing.end(), std::back_inserter(rows.routing));
+  }
+  return rows;
+}
+
+// One token of every sequence per step. Sequences shorter than `length` go on with their own greedy
+// tokens, which are appended.
+absl::StatusOr<Rows> ReadOneByOne(const Model& model, size_t length, Tokens& tokens) {
+  RSN_ASSIGN_OR_RETURN(const std::unique_ptr<KvCache> cache, model.NewKvCache());
+  RSN_ASSIGN_OR_RETURN(const std::unique_ptr<Transformer> transformer,
+                       model.NewTransformer(cache.get()));
+  std::vector<PageTable> pages;
+  for (size_t s = 0; s < tokens.size(); ++s) pages.push_back(cache->NewTable());
+  Rows rows;
+  rows.logits.resize(tokens.size() * length);
+  rows.routing.resize(tokens.size() * length);
+  for (size_t at = 0; at < length; ++at) {
+    Step step;
+    for (size_t s = 0; s < tokens.size(); ++s) {
+      RSN_RETURN_IF_ERROR(pages[s].Extend(1, &step.copies));
+      step.sequences.push_back(
+          {.tokens = absl::MakeSpan(&tokens[s][at], 1), .pages = &pages[s], .logit_rows = 1});
+    }
+    std::vector<LogitRow> candidates;
+    RSN_RETURN_IF_ERROR(transformer->Run(step, /*stop=*/nullptr, &candidates));
+    std::vector<std::vector<RoutedRow>> routing;
+    RSN_RETURN_IF_ERROR(
+        transformer->FetchRouting(0, static_cast<uint32_t>(tokens.size()), &routing));
+    for (size_t s = 0; s < tokens.size(); ++s) {
+      RSN_RETURN_IF_ERROR(
+          transformer->FetchLogits(static_cast<uint32_t>(s), &rows.logits[s * length + at]));
+      rows.routing[s * length + at] = std::move(routing[s]);
+      if (tokens[s].size() < length && at + 1 == tokens[s].size()) {
+        if (candidates[s].ids.empty()) return absl::InternalError("a row without candidates");
+        tokens[s].push_back(candidates[s].ids[0]);
+      }
+    }
+  }
+  return rows;
+}
+
+// What one row of logits says beside the reference's.
+struct RowDifference {
+  bool finite = true;
+  double divergence = 0;
+  double error = 0;   // the largest, in standard deviations of the reference's row
+  double margin = 0;  // of the reference's best over its next, in the same
+  bool agrees = false;
+};
+
+double LogSumExp(const std::vector<float>& row) {
+  const double largest = *std::max_element(row.begin(), row.end());
+  double sum = 0;
+  for (float z : row) sum += std::exp(z - largest);
+  return largest + std::log(sum);
+}
+
+RowDifference Compare(const std::vector<float>& got, const std::vector<float>& want) {
+  RowDifference d;
+  const auto finite = [](float z) { return std::isfinite(z); };
+  if (got.size() != want.size() || !std::all_of(got.begin(), got.end(), finite) ||
+      !std::all_of(want.begin(), want.end(), finite)) {
+    d.finite = false;
+    return d;
+  }
+  const double sum_got = LogSumExp(got), sum_want = LogSumExp(want);
+  double mean = 0, squares = 0;
+  for (size_t i = 0; i < want.size(); ++i) {
+    const double log_want = want[i] - sum_want, log_got = got[i] - sum_got;
+    d.divergence += std::exp(log_want) * (log_want - log_got);
+    d.error = std::max(d.error, std::fabs(double{got[i]} - want[i]));
+    mean += want[i];
+    squares += double{want[i]} * want[i];
+  }
+  const double n = static_cast<double>(want.size());
+  mean /= n;
+  const double spread = std::sqrt(std::max(squares / n - mean * mean, 1e-12));
+  const auto best = std::max_element(want.begin(), want.end());
+  float next = -INFINITY;
+  for (auto i = want.begin(); i != want.end(); ++i) {
+    if (i != best) next = std::max(next, *i);
+  }
+  d.error /= spread;
+  d.margin = (*best - next) / spread;
+  d.agrees = std::max_element(got.begin(), got.end()) - got.begin() == best - want.begin();
+  return d;
+}
+
+// Experts' choices of one row, and how many of them the subject made otherwise.
+struct Choices {
+  size_t made = 0, others = 0;
+};
+
+Choices CompareRouting(const std::vector<RoutedRow>& got, const std::vector<RoutedRow>& want) {
+  Choices choices;
+  for (size_t l = 0; l < want.size(); ++l) {
+    choices.made += want[l].experts.size();
+    for (int32_t expert : want[l].experts) {
+      const bool same = l < got.size() && absl::c_linear_search(got[l].experts, expert);
+      choices.others += !same;
+    }
+  }
+  return choices;
+}
+
+// Sums over the rows of both ways of reading.
+struct Sums {
+  uint32_t rows = 0, agreeing = 0, broken = 0;
+  Choices choices;
+};
+
+// Adds the rows of one way of reading; returns its mean divergence.
+double Add(const Rows& got, const Rows& want, const Limits& limits, EndToEndResult& result,
+           Sums& sums) {
+  double divergence = 0;
+  for (size_t r = 0; r < want.logits.size(); ++r) {
+    ++sums.rows;
+    const RowDifference d = Compare(got.logits[r], want.logits[r]);
+    const Choices choices = CompareRouting(got.routing[r], want.routing[r]);
+    sums.choices.made += choices.made;
+    sums.choices.others += choices.others;
+    if (!d.finite) {
+      ++sums.broken;
+      continue;
+    }
+    divergence += d.divergence;
+    sums.agreeing += d.agrees;
+    // Two nearly tied experts may change places; such a row is another computation from there on.
+    if (choices.others > 0) continue;
+    result.largest_error = std::max(result.largest_error, d.error);
+    if (d.margin <= 2 * limits.logit_error) continue;
+    ++result.clear_rows;
+    result.clear_wrong += !d.agrees;
+  }
+  return divergence / static_cast<double>(std::max<size_t>(want.logits.size(), 1));
+}
+
+absl::StatusOr<Tokens> FirstTokens(const Subject& s, const Model& model, size_t length) {
+  Tokens tokens(kSequences);
+  Random random(5);
+  for (uint32_t i = 0; i < kSequences; ++i) {
+    if (s.trained) {
+      RSN_ASSIGN_OR_RETURN(tokens[i], model.tokenizer().Encode(kQuestions[i]));
+      tokens[i].resize(std::min(tokens[i].size(), length));
+      continue;
+    }
+    for (size_t t = 0; t < length; ++t) {
+      tokens[i].push_back(random.Below(static_cast<int32_t>(model.config().vocab_size)));
+    }
+  }
+  return tokens;
+}
+
+void Judge(const Subject& s, const EndToEndResult& r, uint32_t broken,
+           std::vector<std::string>& failures) {
+  const auto fail = [&](const std::string& text) {
+    failures.push_back(absl::StrCat("end to end/", s.name, ": ", text));
+  };
+  if (broken > 0) return fail(absl::StrFormat("%u rows of logits are not finite", broken));
+  for (auto [way, divergence] :
+       {std::pair{"in prompt chunks", r.prompt_divergence}, {"one by one", r.decode_divergence}}) {
+    if (!(divergence <= kMeanDivergence)) {
+      fail(absl::StrFormat("read %s, the mean divergence is %.3g nats, allowed %.3g", way,
+                           divergence, kMeanDivergence));
+    }
+  }
+  if (s.trained && !(r.agreement >= kAgreement)) {
+    fail(absl::StrFormat("%.2f %% of the greedy tokens agree, wanted %.2f %%", 100 * r.agreement,
+                         100 * kAgreement));
+  }
+  if (r.clear_wrong > 0) {
+    fail(absl::StrFormat("%u of %u greedy tokens differ although the margin exceeds the error",
+                         r.clear_wrong, r.clear_rows));
+  }
+  if (!(r.largest_error <= LimitsOf(s).logit_error)) {
+    fail(absl::StrFormat("a logit is %.3g standard deviations off, allowed %.3g", r.largest_error,
+                         LimitsOf(s).logit_error));
+  }
+  if (!(r.routing <= LimitsOf(s).routing)) {
+    fail(absl::StrFormat("%.2f %% of the experts' choices are others, allowed %.2f %%",
+                         100 * r.routing, 100 * LimitsOf(s).routing));
+  }
+}
+
+absl::Status RunModel(const Subject& s, const EndToEndOptions& options, EndToEndReport& report) {
+  RSN_ASSIGN_OR_RETURN(const std::shared_ptr<Model> reference, Load(s, options.reference));
+  const absl::StatusOr<std::shared_ptr<Model>> subject = Load(s, options.subject);
+  const auto subject_failed = [&](const absl::Status& status) {
+    const std::string text = absl::StrCat("end to end/", s.name, ": ", status.message());
+    const bool may_refuse = absl::IsUnimplemented(status) && !s.required;
+    (may_refuse ? report.refused : report.failures).push_back(text);
+  };
+  if (!subject.ok()) return subject_failed(subject.status()), absl::OkStatus();
+  const size_t length = (options.tokens + kSequences - 1) / kSequences;
+  RSN_ASSIGN_OR_RETURN(Tokens tokens, FirstTokens(s, **subject, length));
+  const absl::StatusOr<Rows> decoded = ReadOneByOne(**subject, length, tokens);
+  if (!decoded.ok()) return subject_failed(decoded.status()), absl::OkStatus();
+  const absl::StatusOr<Rows> read = ReadAsPrompts(**subject, tokens);
+  if (!read.ok()) return subject_failed(read.status()), absl::OkStatus();
+  RSN_ASSIGN_OR_RETURN(const Rows want, ReadAsPrompts(*reference, tokens));
+
+  EndToEndResult r{.model = s.name, .rows = static_cast<uint32_t>(want.logits.size())};
+  Sums sums;
+  r.prompt_divergence = Add(*read, want, LimitsOf(s), r, sums);
+  r.decode_divergence = Add(*decoded, want, LimitsOf(s), r, sums);
+  r.agreement = sums.agreeing / std::max(1.0, static_cast<double>(sums.rows));
+  r.routing = static_cast<double>(sums.choices.others) /
+              std::max(1.0, static_cast<double>(sums.choices.made));
+  Judge(s, r, sums.broken, report.failures);
+  report.results.push_back(r);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<EndToEndReport> RunEndToEnd(const EndToEndOptions& options) {
+  if (options.subject == nullptr || options.reference == nullptr) {
+    return absl::InvalidArgumentError("end to end: a device to compare is missing");
+  }
+  if (options.tokens < kSequences || options.tokens > kSequences * kRandomContext) {
+    return absl::InvalidArgumentError(absl::StrCat("end to end: tokens = ", options.tokens,
+                                                   ", wanted ", kSequences, " to ",
+                                                   kSequences * kRandomContext));
+  }
+  struct Random {
+    const char* name;
+    RandomKind kind;
+    DType type;
+    DType kv_type;
+  };
+  constexpr Random kRandom[] = {
+      {"random deepseek_v3, F32", RandomKind::kDeepseekV3, DType::kF32, DType::kF32},
+      {"random llama, F32", RandomKind::kLlama, DType::kF32, DType::kF32},
+      {"random deepseek_v3, Q8_0", RandomKind::kDeepseekV3, DType::kQ8_0, DType::kF16},
+      {"random llama, Q4_0", RandomKind::kLlama, DType::kQ4_0, DType::kBF16},
+      {"random qwen2, Q4_K", RandomKind::kQwen2, DType::kQ4_K, DType::kF16},
+  };
+  EndToEndReport report;
+  for (const Random& r : kRandom) {
+    if (!options.only.empty() && options.only != r.name) continue;
+    const Subject subject{.name = r.name,
+                          .gguf = MakeRandomCheckpoint(r.kind, r.type),
+                          .kv_type = r.kv_type,
+                          .required = r.type == DType::kF32};
+    RSN_RETURN_IF_ERROR(RunModel(subject, options, report));
+  }
+  if (!options.trained.empty() && options.only.empty()) {
+    const Subject subject{.name = options.trained.substr(options.trained.rfind('/') + 1),
+                          .path = options.trained,
+                          .trained = true};
+    RSN_RETURN_IF_ERROR(RunModel(subject, options, report));
+  }
+  if (report.results.empty() && report.refused.empty() && report.failures.empty()) {
+    return absl::NotFoundError(
+        absl::StrCat("end to end: there is no model \"", options.only, "\""));
+  }
+  return report;
+}
+
+std::string FormatEndToEnd(const EndToEndReport& report) {
+  std::string out;
+  for (const EndToEndResult& r : report.results) {
+    absl::StrAppendFormat(&out,
+                          "%s: %u tokens, divergence %.2g (prompt) %.2g (decode) nats, %.2f %% of "
+                          "greedy tokens, largest error %.2g, %.2f %% of experts otherwise\n",
+                          r.model, r.rows, r.prompt_divergence, r.decode_divergence,
+                          100 * r.agreement, r.largest_error, 100 * r.routing);
+  }
+  for (const std::string& text : report.refused) absl::StrAppend(&out, "refused ", text, "\n");
+  for (const std::string& text : report.failures) absl::StrAppend(&out, "FAILED ", text, "\n");
+  return out;
+}
+
+}  // namespace raison::conformance

@@ -1,0 +1,280 @@
+#include "core/model/placement.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "core/backend/registry.h"
+#include "core/file/checkpoint.h"
+
+namespace raison {
+namespace {
+
+// Kept free on a device for activations, the step buffer and what its driver takes.
+constexpr uint64_t kReserve = uint64_t{256} << 20;
+
+// Bytes of weights by where they would lie.
+struct LayerSizes {
+  std::vector<uint64_t> layers;   // without the routed experts
+  std::vector<uint64_t> experts;  // (layers): the routed experts
+  uint64_t embedding = 0, head = 0;
+
+  uint64_t Total() const {
+    uint64_t total = embedding + head;
+    for (size_t l = 0; l < layers.size(); ++l) total += layers[l] + experts[l];
+    return total;
+  }
+};
+
+LayerSizes Measure(const Checkpoint& checkpoint, const Config& config) {
+  LayerSizes sizes;
+  sizes.layers.resize(config.num_hidden_layers);
+  sizes.experts.resize(config.num_hidden_layers);
+  for (const StoredTensor& t : checkpoint.tensors()) {
+    uint32_t layer = 0;
+    const std::vector<absl::string_view> words = absl::StrSplit(t.name, '.');
+    if (words.size() < 3 || words[0] != "blk" || !absl::SimpleAtoi(words[1], &layer)) {
+      (t.name == "token_embd.weight" ? sizes.embedding : sizes.head) += t.bytes();
+    } else if (layer < sizes.layers.size()) {  // a prediction block stays in the file
+      const bool routed = absl::EndsWith(words[2], "_exps");
+      (routed ? sizes.experts : sizes.layers)[layer] += t.bytes();
+    }
+  }
+  if (sizes.head == 0) sizes.head = sizes.embedding;  // tied
+  return sizes;
+}
+
+// One part of a split: "cuda:0=20".
+struct Part {
+  std::string device;
+  std::optional<uint32_t> layers;
+};
+
+absl::StatusOr<std::vector<Part>> ParseSplit(const std::string& text, uint32_t layers) {
+  std::vector<Part> parts;
+  uint64_t named = 0;
+  for (const absl::string_view word : absl::StrSplit(text, ',')) {
+    const std::pair<absl::string_view, absl::string_view> sides = absl::StrSplit(word, absl::MaxSplits('=', 1));
+    Part part{.device = std::string(sides.first), .layers = std::nullopt};
+    if (part.device.empty()) {
+      return absl::UnavailableError(
+          absl::StrCat("device = \"", text, "\": a device's name is empty"));
+    }
+    if (absl::StrContains(word, '=')) {
+      uint32_t count = 0;
+      if (!absl::SimpleAtoi(sides.second, &count) || count == 0) {
+        return absl::UnavailableError(absl::StrCat(
+            "device = \"", text, "\": after = stands the number of layers, at least 1"));
+      }
+      part.layers = count;
+      named += count;
+    }
+    parts.push_back(std::move(part));
+  }
+  const bool open_end = std::any_of(parts.begin(), parts.end(),
+                                    [](const Part& p) { return !p.layers.has_value(); });
+  if (named > layers || (!open_end && named != layers)) {
+    return absl::UnavailableError(absl::StrCat("device = \"", text, "\" places ", named,
+                                               " layers, the model has ", layers));
+  }
+  return parts;
+}
+
+class Placer {
+ public:
+  Placer(const Checkpoint& checkpoint, const Config& config, const PlacementRequest& request)
+      : request_(request),
+        layers_(config.num_hidden_layers),
+        sizes_(Measure(checkpoint, config)),
+        config_(config) {}
+
+  absl::StatusOr<Placement> OnOpened() {
+    placement_.devices.push_back(request_.opened);
+    placement_.why = "as asked for";
+    placement_.layers.assign(layers_, 0);
+    return PlaceExperts();
+  }
+
+  absl::StatusOr<Placement> ByRequest() {
+    RSN_ASSIGN_OR_RETURN(const std::vector<Part> parts, ParseSplit(request_.device, layers_));
+    placement_.why = "as asked for";
+    for (size_t p = 0; p < parts.size(); ++p) {
+      RSN_ASSIGN_OR_RETURN(const uint32_t index, Open(parts[p].device));
+      uint64_t later = 0;  // layers that later parts are sure of
+      for (size_t q = p + 1; q < parts.size(); ++q) later += parts[q].layers.value_or(0);
+      const uint32_t open = layers_ - static_cast<uint32_t>(placement_.layers.size());
+      const uint32_t most = open > later ? open - static_cast<uint32_t>(later) : 0;
+      const bool last = p + 1 == parts.size();
+      const uint32_t count = parts[p].layers.value_or(last ? most : std::min(most, Fit(index)));
+      placement_.layers.insert(placement_.layers.end(), count, index);
+    }
+    if (placement_.layers.size() != layers_) {
+      return absl::UnavailableError(absl::StrCat(
+          "device = \"", request_.device, "\": the devices before the last take only ",
+          placement_.layers.size(), " of ", layers_, " layers"));
+    }
+    return PlaceExperts();
+  }
+
+  // The fastest kind of device that holds the whole model; else the CPU.
+  absl::StatusOr<Placement> ByDefault() {
+    bool has_plugin = false;
+    for (const Backend& b : ListBackends(request_.backend_path)) has_plugin |= !b.file.empty();
+    if (has_plugin) {
+      RSN_ASSIGN_OR_RETURN(std::vector<DeviceEntry> entries, ListDevices(request_.backend_path));
+      // A processor's own memory behind a GPU's interface is no gain: such devices are kind 0.
+      std::erase_if(entries, [](const DeviceEntry& e) { return !e.problem.empty() || e.info.kind == 0; });
+      std::stable_sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) {
+        return a.info.kind > b.info.kind;
+      });
+      const uint64_t experts = request_.experts.empty() ? 0 : Experts();
+      const uint64_t needed = sizes_.Total() - experts + request_.kv_bytes + kReserve;
+      for (const DeviceEntry& entry : entries) {
+        if (entry.info.memory_free < needed) {
+          Log(absl::StrCat(entry.name, " has ", entry.info.memory_free >> 20,
+                           " MiB free, the model needs ", needed >> 20));
+          continue;
+        }
+        const auto index = Open(entry.name);
+        if (!index.ok()) {
+          Log(std::string(index.status().message()));
+          continue;
+        }
+        placement_.why = "the best device that fits";
+        placement_.layers.assign(layers_, *index);
+        return PlaceExperts();
+      }
+    }
+    RSN_ASSIGN_OR_RETURN(const uint32_t cpu, Open("cpu"));
+    placement_.why = has_plugin ? "no other device fits" : "no other device is known";
+    placement_.layers.assign(layers_, cpu);
+    return PlaceExperts();
+  }
+
+ private:
+  void Log(const std::string& text) {
+    if (request_.log) request_.log(/*level: information*/ 2, text);
+  }
+
+  uint64_t Experts() const {
+    uint64_t total = 0;
+    for (const uint64_t bytes : sizes_.experts) total += bytes;
+    return total;
+  }
+
+  // A name that stands twice is opened twice: two devices that share one chip.
+  absl::StatusOr<uint32_t> Open(const std::string& name) {
+    const std::string backend = name.substr(0, name.find(':'));
+    for (const Backend& b : ListBackends(request_.backend_path)) {
+      placement_.notable |= b.name == backend && !b.file.empty();
+    }
+    RSN_ASSIGN_OR_RETURN(std::shared_ptr<Device> device,
+                         Device::Open(name, {.threads = request_.threads,
+                                             .backend_path = request_.backend_path,
+                                             .log = request_.log}));
+    placement_.devices.push_back(std::move(device));
+    placement_.notable |= placement_.devices.size() > 1;
+    return static_cast<uint32_t>(placement_.devices.size() - 1);
+  }
+
+  // How many of the layers that are not placed yet the device's free memory holds.
+  uint32_t Fit(uint32_t index) const {
+    const size_t first = placement_.layers.size();
+    uint64_t used = kReserve + (first == 0 ? sizes_.embedding : 0);
+    const uint64_t free = placement_.DeviceOf(index).Info().memory_free;
+    uint32_t count = 0;
+    for (size_t l = first; l < layers_; ++l, ++count) {
+      used += sizes_.layers[l] + request_.kv_bytes / layers_;
+      if (request_.experts.empty()) used += sizes_.experts[l];
+      if (l + 1 == layers_) used += sizes_.head;
+      if (used > free) break;
+    }
+    return count;
+  }
+
+  absl::StatusOr<Placement> PlaceExperts() {
+    placement_.experts = placement_.layers;
+    if (request_.experts.empty()) return std::move(placement_);
+    if (config_.moe.n_routed_experts == 0) {
+      return absl::UnimplementedError(absl::StrCat(
+          "experts = \"", request_.experts, "\": the model has no routed experts"));
+    }
+    // The device of that name which the layers use already, if there is one.
+    uint32_t index = 0;
+    while (index < placement_.devices.size() &&
+           placement_.devices[index]->name() != request_.experts) {
+      ++index;
+    }
+    if (index == placement_.devices.size()) {
+      RSN_ASSIGN_OR_RETURN(index, Open(request_.experts));
+    }
+    for (uint32_t l = 0; l < layers_; ++l) {
+      if (config_.IsMoeLayer(l)) placement_.experts[l] = index;
+    }
+    return std::move(placement_);
+  }
+
+  const PlacementRequest& request_;
+  const uint32_t layers_;
+  const LayerSizes sizes_;
+  const Config& config_;
+  Placement placement_;
+};
+
+// "0-3, 7" of the indices for which `holds` is true.
+template <typename Holds>
+std::string Ranges(size_t count, const Holds& holds) {
+  std::vector<std::string> ranges;
+  for (size_t i = 0; i < count; ++i) {
+    if (!holds(i)) continue;
+    const size_t first = i;
+    while (i + 1 < count && holds(i + 1)) ++i;
+    ranges.push_back(first == i ? absl::StrCat(i) : absl::StrCat(first, "-", i));
+  }
+  return absl::StrJoin(ranges, ", ");
+}
+
+}  // namespace
+
+absl::StatusOr<Placement> Place(const Checkpoint& checkpoint, const Config& config,
+                                const PlacementRequest& request) {
+  Placer placer(checkpoint, config, request);
+  if (request.opened != nullptr) return placer.OnOpened();
+  return request.device.empty() ? placer.ByDefault() : placer.ByRequest();
+}
+
+std::string Placement::Name() const {
+  return absl::StrJoin(devices, ",", [](std::string* out, const std::shared_ptr<Device>& device) {
+    *out += device->name();
+  });
+}
+
+std::string Placement::Contents(uint32_t index) const {
+  std::vector<std::string> parts;
+  const std::string own = Ranges(layers.size(), [&](size_t l) { return layers[l] == index; });
+  const std::string away = Ranges(
+      layers.size(), [&](size_t l) { return experts[l] == index && layers[l] != index; });
+  const std::string given = Ranges(
+      layers.size(), [&](size_t l) { return layers[l] == index && experts[l] != index; });
+  if (!own.empty()) {
+    parts.push_back(absl::StrCat("layers ", own, " and their cache"));
+    if (!given.empty()) parts.push_back(absl::StrCat("without the routed experts of ", given));
+  }
+  if (!away.empty()) parts.push_back(absl::StrCat("routed experts of layers ", away));
+  if (layers.front() == index) parts.push_back("embedding");
+  if (layers.back() == index) parts.push_back("output");
+  return parts.empty() ? "nothing" : absl::StrJoin(parts, ", ");
+}
+
+std::string Placement::Sentence() const {
+  std::string text;
+  for (uint32_t d = 0; d < devices.size(); ++d) {
+    absl::StrAppend(&text, d == 0 ? "" : "; ", devices[d]->name(), ": ", Contents(d));
+  }
+  return absl::StrCat(text, " (", why, ")");
+}
+
+}  // namespace raison

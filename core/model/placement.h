@@ -1,0 +1,48 @@
+// What lies where: the device of every layer (its attention weights, cache, dense feed-forward and
+// shared experts) and of its routed experts. Made once at load, printed as the plan, followed by the
+// forward pass. Refuses devices that do not open and splits that do not add up.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/backend/device.h"
+#include "core/model/config.h"
+
+namespace raison {
+
+class Checkpoint;
+
+struct Placement {
+  std::vector<std::shared_ptr<Device>> devices;
+  std::vector<uint32_t> layers;   // (layers): index of the device
+  std::vector<uint32_t> experts;  // (layers): of the routed experts; the layer's own if it has none
+  std::string why;                // who chose
+  bool notable = false;  // more than one device of the library itself: worth a word in the trace
+
+  Device& DeviceOf(uint32_t index) const { return *devices[index]; }
+  // "cuda:0" or "cuda:0,cpu": the devices in use.
+  std::string Name() const;
+  // What one device holds: "layers 0-3, experts of layers 1-3, embedding".
+  std::string Contents(uint32_t index) const;
+  // All of it in one line, and why.
+  std::string Sentence() const;
+};
+
+struct PlacementRequest {
+  std::shared_ptr<Device> opened;  // everything there, whatever `device` says
+  // "cuda:0": everything there. "cuda:0=20,cpu": the first 20 layers there, the rest on the CPU.
+  // "cuda:0,cpu": as many layers as fit, the rest on the next. Empty: the best device that fits.
+  std::string device;
+  std::string experts;  // the device of all routed experts; empty: that of their layers
+  std::string backend_path;
+  uint32_t threads = 0;
+  uint64_t kv_bytes = 0;  // that the cache of all layers may take; 0: not known yet
+  LogFunction log;
+};
+
+absl::StatusOr<Placement> Place(const Checkpoint& checkpoint, const Config& config,
+                                const PlacementRequest& request);
+
+}  // namespace raison

@@ -1,0 +1,144 @@
+// One model on several devices: layers and routed experts lie where the placement says, and the
+// answer, its trace and every bit are those of one device (the devices here compute alike).
+#include <gtest/gtest.h>
+
+#include "core/backend/far/far_backend.h"
+#include "core/backend/registry.h"
+#include "tests/session/fixture.h"
+
+namespace raison::testing {
+namespace {
+
+::testing::AssertionResult Says(const std::string& text, const char* part) {
+  if (text.find(part) != std::string::npos) return ::testing::AssertionSuccess();
+  return ::testing::AssertionFailure() << "\"" << text << "\" lacks \"" << part << "\"";
+}
+
+struct Split {
+  const char* device;
+  const char* experts;
+};
+
+GenerateOptions Short(uint32_t tokens) {
+  GenerateOptions options = Greedy();
+  options.max_tokens = tokens;
+  options.trace_experts = true;
+  return options;
+}
+
+Told Answer(const ModelOptions& model, uint32_t tokens) {
+  auto session = NewSession(MakeScheduler(model));
+  EXPECT_TRUE(session->Prompt(Ask("What is 17 * 23?"), Short(tokens)).ok());
+  return Listen(*session);
+}
+
+void ExpectSameTrace(const Told& got, const Told& want) {
+  EXPECT_EQ(got.tokens, want.tokens);
+  EXPECT_EQ(got.logprobs, want.logprobs);
+  std::vector<const Event*> tokens[2];
+  for (const Event& e : got.events) {
+    if (e.kind == EventKind::kToken) tokens[0].push_back(&e);
+  }
+  for (const Event& e : want.events) {
+    if (e.kind == EventKind::kToken) tokens[1].push_back(&e);
+  }
+  ASSERT_EQ(tokens[0].size(), tokens[1].size());
+  for (size_t i = 0; i < tokens[0].size(); ++i) {
+    EXPECT_EQ(tokens[0][i]->record.experts, tokens[1][i]->record.experts);
+    EXPECT_EQ(tokens[0][i]->record.entropy, tokens[1][i]->record.entropy);
+  }
+}
+
+TEST(SplitTest, LayersAndExpertsOverTwoCpusGiveTheBitsOfOne) {
+  const Told want = Answer({.device = "cpu", .threads = 1}, 40);
+  for (const Split& split : {Split{"cpu=3,cpu", ""}, Split{"cpu=1,cpu=6,cpu", ""},
+                             Split{"cpu=3,cpu=5", "cpu"}}) {
+    SCOPED_TRACE(absl::StrCat(split.device, " experts ", split.experts));
+    ExpectSameTrace(
+        Answer({.device = split.device, .experts = split.experts, .threads = 1}, 40), want);
+  }
+}
+
+// Rows cross between a back end whose memory the host cannot read and one that the host computes.
+TEST(SplitTest, ExpertsOfAFarDeviceOnTheReference) {
+  if (auto s = RegisterBackend("far", &OpenFarBackend); !s.ok()) {
+    ASSERT_TRUE(absl::IsAlreadyExists(s)) << s;
+  }
+  const Told want = Answer({.device = "reference", .threads = 1}, 6);
+  for (const Split& split : {Split{"far", "reference"}, Split{"reference", "far"},
+                             Split{"far=4,reference", ""}}) {
+    SCOPED_TRACE(absl::StrCat(split.device, " experts ", split.experts));
+    ExpectSameTrace(Answer({.device = split.device, .experts = split.experts, .threads = 1}, 6),
+                    want);
+  }
+}
+
+TEST(SplitTest, RecordedStepsCrossDevicesToo) {
+  auto scheduler = MakeScheduler({.device = "cpu=3,cpu", .threads = 1});
+  auto session = NewSession(scheduler);
+  ASSERT_TRUE(session->Prompt(Ask("What is 2 + 3?"), Short(12)).ok());
+  Listen(*session);
+  EXPECT_GT(scheduler->replayed_passes(), 5u);
+}
+
+TEST(SplitTest, ForksWriteOnEveryDevicesPages) {
+  auto session = NewSession(MakeScheduler({.device = "cpu=3,cpu", .threads = 1}));
+  ASSERT_TRUE(session->Prompt(Ask("Sort 31, 4, 15, 92."), Short(60)).ok());
+  Told told;
+  for (int i = 0; i < 5; ++i) Until(*session, EventKind::kToken, &told);
+  auto fork = session->Fork({});
+  ASSERT_TRUE(fork.ok()) << fork.status();
+  const Told one = Listen(*session), other = Listen(**fork);
+  EXPECT_EQ(one.tokens, other.tokens);
+  EXPECT_EQ(one.logprobs, other.logprobs);
+}
+
+TEST(SplitTest, TheTraceSaysWhereThingsRun) {
+  const Told told = Answer({.device = "cpu=3,cpu", .threads = 1}, 2);
+  ASSERT_FALSE(told.events.empty());
+  EXPECT_EQ(told.events[0].kind, EventKind::kNotice);
+  EXPECT_EQ(told.events[0].reason, static_cast<int32_t>(NoticeReason::kPlaced));
+  EXPECT_TRUE(Says(told.events[0].text, "layers 0-2"));
+  EXPECT_TRUE(Says(told.events[0].text, "layers 3-7"));
+  // One device of the library itself is nothing to talk about.
+  const Told plain = Answer({.device = "cpu", .threads = 1}, 2);
+  ASSERT_FALSE(plain.events.empty());
+  EXPECT_NE(plain.events[0].reason, static_cast<int32_t>(NoticeReason::kPlaced));
+}
+
+TEST(SplitTest, TheBestDeviceThatFitsIsTheDefault) {
+  // One of the folder's plug-ins has a GPU with a second that cannot be opened; others do not load.
+  auto model = Model::Load(RAISON_SOURCE_DIR "/samples/petit/petit-q8_0.gguf",
+                           {.backend_path = RAISON_PLUGIN_FOLDER, .threads = 1});
+  ASSERT_TRUE(model.ok()) << model.status();
+  EXPECT_EQ((*model)->placement().Name(), "twins:0");
+  EXPECT_TRUE(Says((*model)->placement().Sentence(), "the best device that fits"));
+  // More cache than any device has: back to the CPU.
+  model = Model::Load(RAISON_SOURCE_DIR "/samples/petit/petit-q8_0.gguf",
+                      {.backend_path = RAISON_PLUGIN_FOLDER,
+                       .threads = 1,
+                       .kv_bytes = uint64_t{1} << 41});
+  ASSERT_TRUE(model.ok()) << model.status();
+  EXPECT_EQ((*model)->placement().Name(), "cpu");
+}
+
+TEST(SplitTest, WrongSplitsAreRefusedByName) {
+  const auto refused = [](const char* device, const char* experts) {
+    auto model = Model::Load(RAISON_SOURCE_DIR "/samples/petit/petit-q8_0.gguf",
+                             {.device = device, .experts = experts, .threads = 1});
+    EXPECT_FALSE(model.ok()) << device;
+    EXPECT_EQ(model.status().code(), absl::StatusCode::kUnavailable) << model.status();
+    return std::string(model.status().message());
+  };
+  EXPECT_TRUE(Says(refused("warp", ""), "no device \"warp\"; known: cpu"));
+  EXPECT_TRUE(Says(refused("cpu:1", ""), "cpu has 1"));
+  EXPECT_TRUE(Says(refused("cpu:x", ""), "number"));
+  EXPECT_TRUE(Says(refused("cpu,", ""), "empty"));
+  EXPECT_TRUE(Says(refused("cpu=0,cpu", ""), "at least 1"));
+  EXPECT_TRUE(Says(refused("cpu=3", ""), "places 3 layers, the model has 8"));
+  EXPECT_TRUE(Says(refused("cpu=7,cpu=2", ""), "places 9 layers"));
+  EXPECT_TRUE(Says(refused("cpu", "warp"), "no device \"warp\""));
+}
+
+}  // namespace
+}  // namespace raison::testing
