@@ -34,6 +34,39 @@ void AddDots(uint type, uint64_t weight, uint64_t rows[ROWS], uint width, inout 
   }
 }
 
+#ifdef COMPENSATED
+// The same for one row, as two floats: what follows may amplify a rounding of the sum (silu of sums
+// that cancel).
+void AddDot2(uint type, uint64_t weight, uint64_t row, uint width, inout vec2 sum) {
+  const uint octets = (width + 7u) / 8u;
+  for (uint octet = gl_LocalInvocationID.x; octet < octets; octet += 32u) {
+    float w[8], x[8];
+    LoadOctet(type, weight, octet, w);
+    const uint count = min(8u, width - octet * 8u);
+    LoadActivations(row, octet, count, x);
+    precise float a = 0.0, b = 0.0;
+    [[unroll]] for (uint i = 0u; i < 8u; i += 2u) {
+      if (i < count) a = fma(w[i], x[i], a);
+      if (i + 1u < count) b = fma(w[i + 1u], x[i + 1u], b);
+    }
+    sum = Add2(sum, TwoSum(a, b));
+  }
+}
+
+shared vec2 partial2[4u * 33u];
+// Of invocation t < 4: the total of output t.
+float Reduce2(vec2 sum) {
+  barrier();
+  partial2[gl_LocalInvocationID.y * 33u + gl_LocalInvocationID.x] = sum;
+  barrier();
+  const uint t = gl_LocalInvocationIndex;
+  if (t >= 4u) return 0.0;
+  vec2 total = vec2(0, 0);
+  for (uint i = 0u; i < 32u; ++i) total = Add2(total, partial2[t * 33u + i]);
+  return total.x + total.y;
+}
+#endif
+
 // Of invocation t < 4 ROWS: the total of output t / ROWS and row t % ROWS.
 float Reduce(float sums[ROWS]) {
   barrier();

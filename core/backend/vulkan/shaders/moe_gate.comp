@@ -5,6 +5,7 @@
 #include "common.glsl"
 #include "math.glsl"
 #include "octet.glsl"
+#define COMPENSATED
 #include "dot.glsl"
 layout(constant_id = 3) const uint UP_DTYPE = 0;
 layout(local_size_x = 32, local_size_y = 4) in;
@@ -25,15 +26,13 @@ void main() {
   const int slot = Ints(p.slots).v[expert];
   if (slot < 0 || uint(slot) >= p.stacked) return;
   const uint o = min(tile * 4u + gl_LocalInvocationID.y, p.inner - 1u);
-  uint64_t rows[ROWS];
-  rows[0] = p.source + uint64_t(row) * p.source_row;
-  float sums[ROWS];
-  sums[0] = 0.0;
-  AddDots(DTYPE, p.gate + uint64_t(slot) * p.gate_slot + uint64_t(o) * p.gate_row, rows, p.width, sums);
-  const float gate = Reduce(sums);
-  sums[0] = 0.0;
-  AddDots(UP_DTYPE, p.up + uint64_t(slot) * p.up_slot + uint64_t(o) * p.up_row, rows, p.width, sums);
-  const float up = Reduce(sums);
+  const uint64_t x = p.source + uint64_t(row) * p.source_row;
+  vec2 sum = vec2(0, 0);
+  AddDot2(DTYPE, p.gate + uint64_t(slot) * p.gate_slot + uint64_t(o) * p.gate_row, x, p.width, sum);
+  const float gate = Reduce2(sum);
+  sum = vec2(0, 0);
+  AddDot2(UP_DTYPE, p.up + uint64_t(slot) * p.up_slot + uint64_t(o) * p.up_row, x, p.width, sum);
+  const float up = Reduce2(sum);
   const uint t = gl_LocalInvocationIndex;
   if (t >= 4u || tile * 4u + t >= p.inner) return;
   Floats(p.hidden + uint64_t(choice) * uint64_t(p.inner) * 4ul).v[tile * 4u + t] = SiluMul(gate, up);
