@@ -36,11 +36,6 @@ uint32_t Memory::FindType(VkMemoryPropertyFlags wanted, uint32_t allowed) const 
 }
 
 absl::StatusOr<Memory::Block> Memory::NewBlock(MemoryKind kind, uint64_t size) {
-  if (physical_.maximum_allocation != 0 && size > physical_.maximum_allocation) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("Vulkan: ", size, " bytes at once are more than the ",
-                     physical_.maximum_allocation, " that ", physical_.name, " allows"));
-  }
   Block block{.kind = kind, .size = size, .holes = {}};
   const VkBufferCreateInfo info = {
       .sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
@@ -111,6 +106,11 @@ absl::StatusOr<Allocation> Memory::Allocate(MemoryKind kind, uint64_t bytes) {
     return absl::ResourceExhaustedError(absl::StrCat("Vulkan: no memory for ", bytes, " bytes"));
   }
   const uint64_t size = (bytes + kPadding + kAlign - 1) / kAlign * kAlign;
+  if (physical_.maximum_allocation != 0 && size > physical_.maximum_allocation) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("Vulkan: ", bytes, " bytes at once are more than the ",
+                     physical_.maximum_allocation, " that ", physical_.name, " allows"));
+  }
   std::lock_guard lock(mutex_);
   const auto cut = [&](size_t index, uint64_t offset) {
     const Block& block = blocks_[index];
