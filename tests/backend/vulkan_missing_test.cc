@@ -71,8 +71,7 @@ TEST(VulkanMissing, AFeatureIsNamed) {
             "it lacks bufferDeviceAddress");
   EXPECT_EQ(without([](auto& c) { c.timeline_semaphore = false; }), "it lacks timelineSemaphore");
   EXPECT_EQ(without([](auto& c) { c.shader_int64 = false; }), "it lacks shaderInt64");
-  EXPECT_EQ(without([](auto& c) { c.storage_16bit = false; }),
-            "it lacks storageBuffer16BitAccess");
+  EXPECT_EQ(without([](auto& c) { c.storage_16bit = false; }), "it lacks storageBuffer16BitAccess");
   EXPECT_NE(without([](auto& c) { c.push_constants = 64; }).find("64"), std::string::npos);
   EXPECT_NE(without([](auto& c) { c.shared_memory = 8192; }).find("8192"), std::string::npos);
 }

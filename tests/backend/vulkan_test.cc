@@ -92,7 +92,8 @@ void MultiplyLarge(Opened& opened, int64_t outputs) {
   }
   rsn_matmul a{.struct_size = sizeof a, .terms = 1};
   rsn_tensor& weight = a.term[0].weight;
-  weight = {.dtype = RSN_DTYPE_Q8_0, .rank = 2, .shape = {outputs, kWidth}, .stride = {kRowBytes, 34}};
+  weight = {
+      .dtype = RSN_DTYPE_Q8_0, .rank = 2, .shape = {outputs, kWidth}, .stride = {kRowBytes, 34}};
   uint32_t referenced = 0;
   ASSERT_EQ(t.weight(opened.device, &weight, bytes.data(), bytes.size(), 0, &referenced), 0)
       << t.last_error();
@@ -100,7 +101,8 @@ void MultiplyLarge(Opened& opened, int64_t outputs) {
   const std::vector<float> x(kWidth, 0.5f);
   std::vector<float> out(static_cast<size_t>(outputs), -1.0f);
   a.in = {.dtype = RSN_DTYPE_F32, .rank = 2, .shape = {1, kWidth}, .stride = {kWidth * 4, 4}};
-  a.term[0].out = {.dtype = RSN_DTYPE_F32, .rank = 2, .shape = {1, outputs}, .stride = {outputs * 4, 4}};
+  a.term[0].out = {
+      .dtype = RSN_DTYPE_F32, .rank = 2, .shape = {1, outputs}, .stride = {outputs * 4, 4}};
   ASSERT_EQ(t.buffer_new(opened.device, x.size() * 4, &a.in.buffer), 0);
   ASSERT_EQ(t.buffer_new(opened.device, out.size() * 4, &a.term[0].out.buffer), 0);
   ASSERT_EQ(t.upload(opened.queue, a.in.buffer, 0, x.data(), x.size() * 4), 0);
@@ -143,13 +145,16 @@ TEST(VulkanMemory, ABufferFreedWhileInUseLivesUntilTheDeviceIsDone) {
   ASSERT_EQ(t.buffer_new(opened.device, kRows * 4, &index), 0);
   ASSERT_EQ(t.upload(opened.queue, from, 0, x.data(), x.size() * 4), 0);
   rsn_gather_rows a{.struct_size = sizeof a};
-  a.in = {.buffer = from, .dtype = RSN_DTYPE_F32, .rank = 2, .shape = {kRows, kWidth},
+  a.in = {.buffer = from,
+          .dtype = RSN_DTYPE_F32,
+          .rank = 2,
+          .shape = {kRows, kWidth},
           .stride = {kWidth * 4, 4}};
   a.index = {.buffer = index, .dtype = RSN_DTYPE_I32, .rank = 1, .shape = {kRows}, .stride = {4}};
   a.out = a.in;
   a.out.buffer = to;
   ASSERT_EQ(t.gather_rows(opened.queue, &a), 0);
-  t.buffer_free(from);  // enqueued, not submitted
+  t.buffer_free(from);         // enqueued, not submitted
   rsn_buffer* next = nullptr;  // would take its place, and is zeroed
   ASSERT_EQ(t.buffer_new(opened.device, x.size() * 4, &next), 0);
   ASSERT_EQ(t.download(opened.queue, got.data(), to, 0, got.size() * 4), 0);
@@ -171,7 +176,8 @@ TEST(VulkanMemory, HostileNumbersInMemoryAreHarmless) {
       conformance::Problem problem = c.make(1);
       for (conformance::Blob& blob : problem.blobs) {
         if (blob.weight) continue;
-        for (size_t i = 0; i + 4 <= blob.bytes.size(); i += 4) std::memcpy(&blob.bytes[i], &value, 4);
+        for (size_t i = 0; i + 4 <= blob.bytes.size(); i += 4)
+          std::memcpy(&blob.bytes[i], &value, 4);
       }
       const auto got = (*bench)->Run(problem, conformance::Mode::kDirect);
       EXPECT_TRUE(got.ok()) << c.name << ": " << got.status();
@@ -182,7 +188,8 @@ TEST(VulkanMemory, HostileNumbersInMemoryAreHarmless) {
 TEST(VulkanCache, IsWrittenReadAndIgnoredWhenDamaged) {
   SKIP_WITHOUT_A_DRIVER();
   namespace fs = std::filesystem;
-  const fs::path folder = fs::path(testing::TempDir()) / ("raison-vulkan-" + std::to_string(getpid()));
+  const fs::path folder =
+      fs::path(testing::TempDir()) / ("raison-vulkan-" + std::to_string(getpid()));
   fs::create_directories(folder);
   const auto run = [&] {
     Opened opened(folder.c_str());
@@ -200,8 +207,9 @@ TEST(VulkanCache, IsWrittenReadAndIgnoredWhenDamaged) {
   ASSERT_GT(good.size(), 24u);
   std::string flipped = good;
   flipped[24] = static_cast<char>(flipped[24] ^ 1);
-  for (const std::string& damaged : {std::string(), good.substr(0, 20), good.substr(0, good.size() - 1),
-                                     flipped, good + "x", std::string(1000, 'x')}) {
+  for (const std::string& damaged :
+       {std::string(), good.substr(0, 20), good.substr(0, good.size() - 1), flipped, good + "x",
+        std::string(1000, 'x')}) {
     std::ofstream(files[0], std::ios::binary | std::ios::trunc) << damaged;
     run();
     EXPECT_EQ(contents(files[0]).substr(0, 8), "RSNVKPC1") << "not made again";

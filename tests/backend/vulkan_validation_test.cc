@@ -1,5 +1,6 @@
 // Every shader once under the validation layer, direct and recorded: any complaint is an error of
-// the queue, so silence is success. The layer is loaded into the process, hence a program of its own.
+// the queue, so silence is success. The layer is loaded into the process, hence a program of its
+// own.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -25,7 +26,8 @@ TEST(VulkanValidation, IsSilent) {
   if (OpenValidated(&host, &table) != 0) {
     const std::string why = table.last_error != nullptr ? table.last_error() : "";
     GTEST_SKIP() << "no Vulkan driver or no validation layer (Debian: mesa-vulkan-drivers, "
-                    "vulkan-validationlayers): " << why;
+                    "vulkan-validationlayers): "
+                 << why;
   }
   const auto bench = conformance::Bench::Open({.open = OpenValidated, .threads = 1});
   ASSERT_TRUE(bench.ok()) << bench.status();
@@ -34,7 +36,8 @@ TEST(VulkanValidation, IsSilent) {
   for (const conformance::Case& c : conformance::AllCases()) {
     // The first of each operation, then every 25th: all element types of the products.
     if (seen[c.op]++ % 25 != 0) continue;
-    for (const conformance::Mode mode : {conformance::Mode::kDirect, conformance::Mode::kRecorded}) {
+    for (const conformance::Mode mode :
+         {conformance::Mode::kDirect, conformance::Mode::kRecorded}) {
       const auto got = (*bench)->Run(c.make(1), mode);
       ASSERT_TRUE(got.ok()) << c.name << ": " << got.status();
     }

@@ -43,8 +43,8 @@ std::string_view ResultName(VkResult result) {
 }  // namespace
 
 absl::Status ResultError(std::string_view what, VkResult result) {
-  const std::string text =
-      absl::StrCat("Vulkan: ", what, ": ", ResultName(result), " (VkResult ", static_cast<int>(result), ")");
+  const std::string text = absl::StrCat("Vulkan: ", what, ": ", ResultName(result), " (VkResult ",
+                                        static_cast<int>(result), ")");
   if (result == VK_ERROR_OUT_OF_HOST_MEMORY || result == VK_ERROR_OUT_OF_DEVICE_MEMORY) {
     return absl::ResourceExhaustedError(text);
   }
@@ -60,8 +60,8 @@ absl::StatusOr<const GlobalApi*> LoadGlobalApi() {
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
     const char* why = dlerror();
-    return absl::UnavailableError(absl::StrCat("Vulkan: its loader ", path, " does not open: ",
-                                               why != nullptr ? why : "no reason given"));
+    return absl::UnavailableError(absl::StrCat(
+        "Vulkan: its loader ", path, " does not open: ", why != nullptr ? why : "no reason given"));
   }
   GlobalApi api;
   api.GetInstanceProcAddr =
@@ -70,9 +70,10 @@ absl::StatusOr<const GlobalApi*> LoadGlobalApi() {
     dlclose(library);
     return absl::UnavailableError(absl::StrCat("Vulkan: ", path, " has no vkGetInstanceProcAddr"));
   }
-#define RSN_VULKAN_FIND(name)                                                            \
+#define RSN_VULKAN_FIND(name)                                                              \
   api.name = reinterpret_cast<PFN_vk##name>(api.GetInstanceProcAddr(nullptr, "vk" #name)); \
-  if (api.name == nullptr) return absl::UnavailableError("Vulkan: the loader has no vk" #name ": 1.2 is needed");
+  if (api.name == nullptr)                                                                 \
+    return absl::UnavailableError("Vulkan: the loader has no vk" #name ": 1.2 is needed");
   RSN_VULKAN_GLOBAL(RSN_VULKAN_FIND)
 #undef RSN_VULKAN_FIND
   global_api = api;
@@ -81,8 +82,8 @@ absl::StatusOr<const GlobalApi*> LoadGlobalApi() {
 
 absl::StatusOr<InstanceApi> LoadInstanceApi(const GlobalApi& global, VkInstance instance) {
   InstanceApi api;
-#define RSN_VULKAN_FIND(name)                                                                   \
-  api.name = reinterpret_cast<PFN_vk##name>(global.GetInstanceProcAddr(instance, "vk" #name));   \
+#define RSN_VULKAN_FIND(name)                                                                  \
+  api.name = reinterpret_cast<PFN_vk##name>(global.GetInstanceProcAddr(instance, "vk" #name)); \
   if (api.name == nullptr) return absl::UnavailableError("Vulkan: the instance has no vk" #name);
   RSN_VULKAN_INSTANCE(RSN_VULKAN_FIND)
 #undef RSN_VULKAN_FIND
@@ -91,8 +92,8 @@ absl::StatusOr<InstanceApi> LoadInstanceApi(const GlobalApi& global, VkInstance 
 
 absl::StatusOr<DeviceApi> LoadDeviceApi(const InstanceApi& instance, VkDevice device) {
   DeviceApi api;
-#define RSN_VULKAN_FIND(name)                                                                 \
-  api.name = reinterpret_cast<PFN_vk##name>(instance.GetDeviceProcAddr(device, "vk" #name));   \
+#define RSN_VULKAN_FIND(name)                                                                \
+  api.name = reinterpret_cast<PFN_vk##name>(instance.GetDeviceProcAddr(device, "vk" #name)); \
   if (api.name == nullptr) return absl::UnavailableError("Vulkan: the device has no vk" #name);
   RSN_VULKAN_DEVICE(RSN_VULKAN_FIND)
 #undef RSN_VULKAN_FIND

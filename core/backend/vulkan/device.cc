@@ -10,8 +10,7 @@ namespace raison::vulkan {
 bool Timeline::Reached(uint64_t value) const {
   if (value == 0 || gone.load() || device->lost()) return true;
   uint64_t now = 0;
-  const VkResult result =
-      device->api().GetSemaphoreCounterValue(device->handle(), semaphore, &now);
+  const VkResult result = device->api().GetSemaphoreCounterValue(device->handle(), semaphore, &now);
   return result != VK_SUCCESS || now >= value;
 }
 
@@ -25,8 +24,8 @@ absl::StatusOr<std::unique_ptr<Device>> Device::Open(const rsn_backend_host& hos
   RSN_ASSIGN_OR_RETURN(Instance* const instance, Instance::Get());
   RSN_ASSIGN_OR_RETURN(const PhysicalDevice* const physical, instance->Find(index));
   if (!physical->problem.empty()) {
-    return absl::UnavailableError(absl::StrCat("Vulkan: ", physical->name,
-                                               " cannot be used: ", physical->problem));
+    return absl::UnavailableError(
+        absl::StrCat("Vulkan: ", physical->name, " cannot be used: ", physical->problem));
   }
   auto device = std::unique_ptr<Device>(new Device(*instance, *physical));
   RSN_RETURN_IF_ERROR(device->Create(host));
@@ -70,7 +69,8 @@ absl::Status Device::Create(const rsn_backend_host& host) {
 
 Device::~Device() {
   transfer_.reset();
-  if (api_.DeviceWaitIdle != nullptr) api_.DeviceWaitIdle(handle_);  // a lost device returns at once
+  if (api_.DeviceWaitIdle != nullptr)
+    api_.DeviceWaitIdle(handle_);  // a lost device returns at once
   for (const Freed& f : freed_) memory_->Free(f.memory);
   freed_.clear();
   timelines_.clear();

@@ -1,6 +1,6 @@
-// One opened VkDevice: its memory, pipelines and hardware queue, the buffers made on it, and what was
-// freed while the device could still be using it. Opened any number of times; every use from any
-// thread. A lost device answers every later call with its sentence.
+// One opened VkDevice: its memory, pipelines and hardware queue, the buffers made on it, and what
+// was freed while the device could still be using it. Opened any number of times; every use from
+// any thread. A lost device answers every later call with its sentence.
 #pragma once
 
 #include <atomic>
@@ -101,7 +101,7 @@ class Device {
   std::mutex use_mutex_;  // guards the two below
   std::vector<std::shared_ptr<Timeline>> timelines_;
   std::vector<Freed> freed_;
-  std::mutex transfer_mutex_;  // guards transfer_
+  std::mutex transfer_mutex_;        // guards transfer_
   std::unique_ptr<Queue> transfer_;  // zeroes buffers and uploads weights
 };
 

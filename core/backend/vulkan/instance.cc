@@ -52,8 +52,8 @@ std::string ProblemOf(const Capabilities& c) {
   if (!c.shader_int64) return "it lacks shaderInt64";
   if (!c.storage_16bit) return "it lacks storageBuffer16BitAccess";
   if (c.push_constants < kPushConstants) {
-    return absl::StrCat("it allows ", c.push_constants, " bytes of push constants, ", kPushConstants,
-                        " are needed");
+    return absl::StrCat("it allows ", c.push_constants, " bytes of push constants, ",
+                        kPushConstants, " are needed");
   }
   if (c.shared_memory < kSharedMemory || c.invocations < kInvocations) {
     return absl::StrCat("its workgroups have ", c.shared_memory, " bytes and ", c.invocations,
@@ -98,8 +98,8 @@ absl::Status Instance::Create() {
     info.enabledExtensionCount = 1;
     info.ppEnabledExtensionNames = extensions;
   }
-  RSN_RETURN_IF_ERROR(CheckResult("making an instance",
-                                  global_->CreateInstance(&info, nullptr, &handle_)));
+  RSN_RETURN_IF_ERROR(
+      CheckResult("making an instance", global_->CreateInstance(&info, nullptr, &handle_)));
   absl::StatusOr<InstanceApi> api = LoadInstanceApi(*global_, handle_);
   absl::Status status = api.status();
   if (status.ok()) {
@@ -128,7 +128,8 @@ absl::Status Instance::Create() {
   return status;
 }
 
-VkBool32 Instance::OnMessage(VkDebugUtilsMessageSeverityFlagBitsEXT, VkDebugUtilsMessageTypeFlagsEXT,
+VkBool32 Instance::OnMessage(VkDebugUtilsMessageSeverityFlagBitsEXT,
+                             VkDebugUtilsMessageTypeFlagsEXT,
                              const VkDebugUtilsMessengerCallbackDataEXT* data, void* self) {
   auto* instance = static_cast<Instance*>(self);
   std::lock_guard lock(instance->message_mutex_);
@@ -144,8 +145,8 @@ std::string Instance::last_validation_error() {
 
 absl::Status Instance::ListDevices() {
   uint32_t count = 0;
-  RSN_RETURN_IF_ERROR(CheckResult("counting the devices",
-                                  api_.EnumeratePhysicalDevices(handle_, &count, nullptr)));
+  RSN_RETURN_IF_ERROR(
+      CheckResult("counting the devices", api_.EnumeratePhysicalDevices(handle_, &count, nullptr)));
   std::vector<VkPhysicalDevice> handles(count);
   const VkResult result = api_.EnumeratePhysicalDevices(handle_, &count, handles.data());
   if (result != VK_SUCCESS && result != VK_INCOMPLETE) {
@@ -157,9 +158,8 @@ absl::Status Instance::ListDevices() {
     RSN_ASSIGN_OR_RETURN(PhysicalDevice device, Examine(handle));
     devices_.push_back(std::move(device));
   }
-  std::stable_sort(devices_.begin(), devices_.end(), [](const auto& a, const auto& b) {
-    return Order(a.type) < Order(b.type);
-  });
+  std::stable_sort(devices_.begin(), devices_.end(),
+                   [](const auto& a, const auto& b) { return Order(a.type) < Order(b.type); });
   return absl::OkStatus();
 }
 
@@ -197,8 +197,8 @@ absl::StatusOr<PhysicalDevice> Instance::Examine(VkPhysicalDevice handle) const 
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_3_PROPERTIES};
     VkPhysicalDeviceDriverProperties driver = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES, .pNext = &maintenance};
-    VkPhysicalDeviceIDProperties id = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ID_PROPERTIES, .pNext = &driver};
+    VkPhysicalDeviceIDProperties id = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ID_PROPERTIES,
+                                       .pNext = &driver};
     VkPhysicalDeviceProperties2 properties = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &id};
     api_.GetPhysicalDeviceProperties2(handle, &properties);

@@ -21,9 +21,9 @@ struct Capabilities {
   bool timeline_semaphore = false;
   bool shader_int64 = false;
   bool storage_16bit = false;
-  uint32_t push_constants = 0;   // bytes
-  uint32_t shared_memory = 0;    // bytes
-  uint32_t invocations = 0;      // per workgroup
+  uint32_t push_constants = 0;  // bytes
+  uint32_t shared_memory = 0;   // bytes
+  uint32_t invocations = 0;     // per workgroup
   bool compute_queue = false;
 };
 

@@ -5,8 +5,8 @@
 namespace raison::vulkan {
 namespace {
 
-constexpr uint64_t kAlign = 256;               // the largest alignment that devices ask for
-constexpr uint64_t kPadding = 16;              // shaders read whole words beyond the last byte
+constexpr uint64_t kAlign = 256;   // the largest alignment that devices ask for
+constexpr uint64_t kPadding = 16;  // shaders read whole words beyond the last byte
 constexpr uint64_t kBlock = uint64_t{64} << 20;
 constexpr uint64_t kShare = uint64_t{16} << 20;  // larger allocations get a block of their own
 constexpr uint32_t kNone = UINT32_MAX;
@@ -63,15 +63,15 @@ absl::StatusOr<Memory::Block> Memory::NewBlock(MemoryKind kind, uint64_t size) {
     if (type == kNone) type = FindType(VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT, needs.memoryTypeBits);
     if (type == kNone) type = FindType(0, needs.memoryTypeBits);
     if (type == kNone) return absl::UnavailableError("Vulkan: no memory type fits a buffer");
-    const VkMemoryAllocateFlagsInfo flags = {
-        .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_FLAGS_INFO,
-        .flags = VK_MEMORY_ALLOCATE_DEVICE_ADDRESS_BIT};
+    const VkMemoryAllocateFlagsInfo flags = {.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_FLAGS_INFO,
+                                             .flags = VK_MEMORY_ALLOCATE_DEVICE_ADDRESS_BIT};
     const VkMemoryAllocateInfo allocate = {.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
                                            .pNext = &flags,
                                            .allocationSize = needs.size,
                                            .memoryTypeIndex = type};
-    RSN_RETURN_IF_ERROR(CheckResult(absl::StrCat("taking ", size, " bytes of ", physical_.name),
-                                    api_.AllocateMemory(device_, &allocate, nullptr, &block.memory)));
+    RSN_RETURN_IF_ERROR(
+        CheckResult(absl::StrCat("taking ", size, " bytes of ", physical_.name),
+                    api_.AllocateMemory(device_, &allocate, nullptr, &block.memory)));
     RSN_RETURN_IF_ERROR(CheckResult("binding memory",
                                     api_.BindBufferMemory(device_, block.buffer, block.memory, 0)));
     if (mapped) {
@@ -96,7 +96,8 @@ absl::StatusOr<Memory::Block> Memory::NewBlock(MemoryKind kind, uint64_t size) {
 
 void Memory::Release(Block& block) {
   if (block.buffer != VK_NULL_HANDLE) api_.DestroyBuffer(device_, block.buffer, nullptr);
-  if (block.memory != VK_NULL_HANDLE) api_.FreeMemory(device_, block.memory, nullptr);  // unmaps too
+  if (block.memory != VK_NULL_HANDLE)
+    api_.FreeMemory(device_, block.memory, nullptr);  // unmaps too
   block = Block{.kind = block.kind, .holes = {}};
 }
 

@@ -47,7 +47,7 @@ absl::Status Encode(Queue& queue, const rsn_embed& a) {
   struct Push {
     uint64_t table, tokens, target, table_row, target_row;
     uint32_t rows, width, vocabulary;
-  } push{Address(a.table), Address(a.tokens), Address(a.out),    Stride(a.table, 0),
+  } push{Address(a.table), Address(a.tokens), Address(a.out), Stride(a.table, 0),
          Stride(a.out, 0), Size(a.out, 0),    Width(a.table), Size(a.table, 0)};
   Dispatch d{.shader = Shader::kEmbed,
              .constants = {a.table.dtype},
@@ -127,7 +127,7 @@ absl::Status Encode(Queue& queue, const rsn_rope& a) {
   struct Push {
     uint64_t table, x, table_row, table_pair, x_row, x_head;
     uint32_t rows, heads, pairs, interleaved;
-  } push{Address(a.table), Address(a.x),  Stride(a.table, 0), Stride(a.table, 1), Stride(a.x, 0),
+  } push{Address(a.table), Address(a.x), Stride(a.table, 0), Stride(a.table, 1), Stride(a.x, 0),
          Stride(a.x, 1),   Size(a.x, 0), Size(a.x, 1),       Size(a.table, 1),   a.interleaved};
   Dispatch d{.shader = Shader::kRope,
              .groups = CeilDivide(uint64_t{push.rows} * push.heads * push.pairs, kElements),
@@ -160,9 +160,9 @@ absl::Status Encode(Queue& queue, const rsn_kv_write& a) {
   struct Push {
     uint64_t source, slots, cache, source_row, source_head, cache_page, cache_head, cache_token;
     uint32_t rows, heads, width, page_tokens, pages;
-  } push{Address(a.in),      Address(a.slots),   Address(a.cache),   Stride(a.in, 0),
-         Stride(a.in, 1),    Stride(a.cache, 0), Stride(a.cache, 1), Stride(a.cache, 2),
-         Size(a.in, 0),      Size(a.in, 1),      Size(a.in, 2),      Size(a.cache, 2),
+  } push{Address(a.in),   Address(a.slots),   Address(a.cache),   Stride(a.in, 0),
+         Stride(a.in, 1), Stride(a.cache, 0), Stride(a.cache, 1), Stride(a.cache, 2),
+         Size(a.in, 0),   Size(a.in, 1),      Size(a.in, 2),      Size(a.cache, 2),
          Size(a.cache, 0)};
   Dispatch d{.shader = Shader::kKvWrite,
              .constants = {a.cache.dtype},
@@ -181,10 +181,9 @@ absl::Status Encode(Queue& queue, const rsn_kv_copy_page& a) {
   struct Push {
     uint64_t cache, from, to, cache_page, cache_head, cache_token;
     uint32_t count, heads, page_tokens, width, pages;
-  } push{Address(a.cache),   Address(a.from),    Address(a.to),
-         Stride(a.cache, 0), Stride(a.cache, 1), Stride(a.cache, 2),
-         Size(a.from, 0),    Size(a.cache, 1),   Size(a.cache, 2),
-         Size(a.cache, 3),   Size(a.cache, 0)};
+  } push{Address(a.cache),   Address(a.from),    Address(a.to),   Stride(a.cache, 0),
+         Stride(a.cache, 1), Stride(a.cache, 2), Size(a.from, 0), Size(a.cache, 1),
+         Size(a.cache, 2),   Size(a.cache, 3),   Size(a.cache, 0)};
   const uint64_t page = uint64_t{push.heads} * push.page_tokens * push.width;
   Dispatch d{.shader = Shader::kKvCopyPage,
              .constants = {a.cache.dtype},
@@ -207,10 +206,22 @@ absl::Status Encode(Queue& queue, const rsn_moe_route& a) {
     uint32_t rows, experts, used, scoring, groups, groups_used, group_rule, masked_are_zero,
         normalize;
     float scale;
-  } push{Address(a.logits),   bias ? Address(a.bias) : 0, Address(a.ids),       Address(a.weights),
-         Stride(a.logits, 0), Stride(a.ids, 0),           Stride(a.weights, 0), Size(a.logits, 0),
-         Size(a.logits, 1),   Size(a.ids, 1),             a.scoring,            a.groups,
-         a.groups_used,       a.group_rule,               a.masked_are_zero,    a.normalize,
+  } push{Address(a.logits),
+         bias ? Address(a.bias) : 0,
+         Address(a.ids),
+         Address(a.weights),
+         Stride(a.logits, 0),
+         Stride(a.ids, 0),
+         Stride(a.weights, 0),
+         Size(a.logits, 0),
+         Size(a.logits, 1),
+         Size(a.ids, 1),
+         a.scoring,
+         a.groups,
+         a.groups_used,
+         a.group_rule,
+         a.masked_are_zero,
+         a.normalize,
          a.scale};
   Dispatch d{.shader = Shader::kMoeRoute,
              .groups = push.rows,
@@ -271,7 +282,10 @@ absl::Status Encode(Queue& queue, const rsn_reduce_logits& a) {
              .groups = push.rows,
              .reads = {RangeOf(a.logits), RangeOf(a.adjust_begin), RangeOf(a.adjust_id),
                        RangeOf(a.adjust_divisor), RangeOf(a.adjust_add)},
-             .writes = {RangeOf(a.records), RangeOf(a.ids), RangeOf(a.values), RangeOf(a.raw),
+             .writes = {RangeOf(a.records),
+                        RangeOf(a.ids),
+                        RangeOf(a.values),
+                        RangeOf(a.raw),
                         {push.scratch, push.scratch + bytes}}};
   d.SetPush(push);
   return queue.Enqueue(d);
@@ -288,20 +302,34 @@ absl::Status RefuseCopied(const void* args) {
 
 absl::Status RefuseNumbered(uint32_t op, const void* args) {
   switch (op) {
-    case RSN_OP_EMBED: return RefuseCopied<rsn_embed>(args);
-    case RSN_OP_GATHER_ROWS: return RefuseCopied<rsn_gather_rows>(args);
-    case RSN_OP_RMS_NORM: return RefuseCopied<rsn_rms_norm>(args);
-    case RSN_OP_MATMUL: return RefuseCopied<rsn_matmul>(args);
-    case RSN_OP_ROPE_TABLE: return RefuseCopied<rsn_rope_table>(args);
-    case RSN_OP_ROPE: return RefuseCopied<rsn_rope>(args);
-    case RSN_OP_KV_WRITE: return RefuseCopied<rsn_kv_write>(args);
-    case RSN_OP_KV_COPY_PAGE: return RefuseCopied<rsn_kv_copy_page>(args);
-    case RSN_OP_ATTENTION: return RefuseCopied<rsn_attention>(args);
-    case RSN_OP_MLA_ATTENTION: return RefuseCopied<rsn_mla_attention>(args);
-    case RSN_OP_SILU_MUL: return RefuseCopied<rsn_silu_mul>(args);
-    case RSN_OP_MOE_ROUTE: return RefuseCopied<rsn_moe_route>(args);
-    case RSN_OP_MOE_EXPERTS: return RefuseCopied<rsn_moe_experts>(args);
-    default: return RefuseCopied<rsn_reduce_logits>(args);
+    case RSN_OP_EMBED:
+      return RefuseCopied<rsn_embed>(args);
+    case RSN_OP_GATHER_ROWS:
+      return RefuseCopied<rsn_gather_rows>(args);
+    case RSN_OP_RMS_NORM:
+      return RefuseCopied<rsn_rms_norm>(args);
+    case RSN_OP_MATMUL:
+      return RefuseCopied<rsn_matmul>(args);
+    case RSN_OP_ROPE_TABLE:
+      return RefuseCopied<rsn_rope_table>(args);
+    case RSN_OP_ROPE:
+      return RefuseCopied<rsn_rope>(args);
+    case RSN_OP_KV_WRITE:
+      return RefuseCopied<rsn_kv_write>(args);
+    case RSN_OP_KV_COPY_PAGE:
+      return RefuseCopied<rsn_kv_copy_page>(args);
+    case RSN_OP_ATTENTION:
+      return RefuseCopied<rsn_attention>(args);
+    case RSN_OP_MLA_ATTENTION:
+      return RefuseCopied<rsn_mla_attention>(args);
+    case RSN_OP_SILU_MUL:
+      return RefuseCopied<rsn_silu_mul>(args);
+    case RSN_OP_MOE_ROUTE:
+      return RefuseCopied<rsn_moe_route>(args);
+    case RSN_OP_MOE_EXPERTS:
+      return RefuseCopied<rsn_moe_experts>(args);
+    default:
+      return RefuseCopied<rsn_reduce_logits>(args);
   }
 }
 

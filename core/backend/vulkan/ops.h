@@ -7,8 +7,8 @@
 
 namespace raison::vulkan {
 
-#define RSN_VULKAN_OP(Args)            \
-  absl::Status Refuse(const Args& a);  \
+#define RSN_VULKAN_OP(Args)           \
+  absl::Status Refuse(const Args& a); \
   absl::Status Encode(Queue& queue, const Args& a);
 RSN_VULKAN_OP(rsn_embed)
 RSN_VULKAN_OP(rsn_gather_rows)

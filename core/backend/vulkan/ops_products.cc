@@ -5,7 +5,7 @@
 namespace raison::vulkan {
 namespace {
 
-constexpr uint32_t kWidest = 2048;     // of a query: the array of attention.comp
+constexpr uint32_t kWidest = 2048;  // of a query: the array of attention.comp
 constexpr uint64_t kKeysPerBlock = 128;
 // Beyond these a row's keys are not split over workgroups: there is enough to do without, or the
 // partial results would need too much memory.
@@ -144,10 +144,21 @@ absl::Status Run(Queue& queue, const Attend& a) {
   struct FoldPush {
     uint64_t scratch, target, row_begin, kv_length, page_begin, pages, target_row, target_head;
     uint32_t rows, heads, value_width, page_tokens, capacity, sequences, blocks;
-  } fold{scratch,         Address(a.out),   push.row_begin, push.kv_length,
-         push.page_begin, push.pages,       Stride(a.out, 0), Stride(a.out, 1),
-         rows,            heads,            value_width,      g.page_tokens,
-         push.capacity,   push.sequences,   static_cast<uint32_t>(blocks)};
+  } fold{scratch,
+         Address(a.out),
+         push.row_begin,
+         push.kv_length,
+         push.page_begin,
+         push.pages,
+         Stride(a.out, 0),
+         Stride(a.out, 1),
+         rows,
+         heads,
+         value_width,
+         g.page_tokens,
+         push.capacity,
+         push.sequences,
+         static_cast<uint32_t>(blocks)};
   Dispatch f{.shader = Shader::kAttentionFold,
              .groups = uint64_t{rows} * heads,
              .reads = geometry,
@@ -171,7 +182,8 @@ absl::Status RefuseAttention(const rsn_tensor& q, const rsn_tensor& k, const rsn
     }
   }
   if (width > kWidest) return Refused("attention", "the width of a query", width, kWidest);
-  if (value_width > kWidest) return Refused("attention", "the width of a value", value_width, kWidest);
+  if (value_width > kWidest)
+    return Refused("attention", "the width of a value", value_width, kWidest);
   const uint64_t groups = uint64_t{Size(q, 0)} * Size(q, 1);
   if (groups >> 31 != 0) return Refused("attention", "rows times heads", groups, uint64_t{1} << 31);
   return absl::OkStatus();
@@ -215,10 +227,11 @@ absl::Status Refuse(const rsn_matmul& a) {
     if (w.shape[outputs] > kMost) {
       return Refused("matmul", "outputs", static_cast<uint64_t>(w.shape[outputs]), kMost);
     }
-    const unsigned __int128 groups =
-        static_cast<unsigned __int128>(CeilDivide(Size(a.in, 0), 8)) *
-        CeilDivide(Size(w, outputs), 4) * (a.in.rank == 3 ? Size(a.in, 1) : 1);
-    if (groups >> 30 != 0) return Refused("matmul", "workgroups", static_cast<uint64_t>(groups), 1 << 30);
+    const unsigned __int128 groups = static_cast<unsigned __int128>(CeilDivide(Size(a.in, 0), 8)) *
+                                     CeilDivide(Size(w, outputs), 4) *
+                                     (a.in.rank == 3 ? Size(a.in, 1) : 1);
+    if (groups >> 30 != 0)
+      return Refused("matmul", "workgroups", static_cast<uint64_t>(groups), 1 << 30);
   }
   return absl::OkStatus();
 }
@@ -268,7 +281,7 @@ absl::Status Encode(Queue& queue, const rsn_mla_attention& a) {
   const uint64_t mine = CeilDivide(query_bytes + mixed_bytes, 64) * 64;
   RSN_ASSIGN_OR_RETURN(const uint64_t scratch,
                        queue.GetScratch(mine + PartBytes(a.q_nope, latent, a.ragged)));
-  const Temporary query(scratch, rows, heads, latent + rope);         // (rows, heads, latent + rope)
+  const Temporary query(scratch, rows, heads, latent + rope);  // (rows, heads, latent + rope)
   const Temporary mixed(scratch + query_bytes, rows, heads, latent);  // (rows, heads, latent)
   rsn_tensor absorbed = query.tensor;
   absorbed.shape[2] = latent;
@@ -279,8 +292,14 @@ absl::Status Encode(Queue& queue, const rsn_mla_attention& a) {
   struct Push {
     uint64_t source, target, source_row, source_head, target_row, target_head;
     uint32_t rows, heads, width;
-  } push{Address(a.q_rope),  Address(rotated),   Stride(a.q_rope, 0), Stride(a.q_rope, 1),
-         Stride(rotated, 0), Stride(rotated, 1), rows,                heads,
+  } push{Address(a.q_rope),
+         Address(rotated),
+         Stride(a.q_rope, 0),
+         Stride(a.q_rope, 1),
+         Stride(rotated, 0),
+         Stride(rotated, 1),
+         rows,
+         heads,
          rope};
   Dispatch copy{.shader = Shader::kCopyRows,
                 .groups = CeilDivide(uint64_t{rows} * heads * rope, 64),
@@ -302,14 +321,17 @@ absl::Status Encode(Queue& queue, const rsn_mla_attention& a) {
 
 absl::Status Refuse(const rsn_moe_experts& a) {
   constexpr uint64_t kMost = uint64_t{1} << 31;
-  const uint64_t rows = static_cast<uint64_t>(a.in.shape[0]), used = static_cast<uint64_t>(a.ids.shape[1]);
-  const uint64_t width = static_cast<uint64_t>(a.in.shape[1]), inner = static_cast<uint64_t>(a.gate.shape[1]);
+  const uint64_t rows = static_cast<uint64_t>(a.in.shape[0]),
+                 used = static_cast<uint64_t>(a.ids.shape[1]);
+  const uint64_t width = static_cast<uint64_t>(a.in.shape[1]),
+                 inner = static_cast<uint64_t>(a.gate.shape[1]);
   for (uint64_t n : {rows, used, width, inner, static_cast<uint64_t>(a.slots.shape[0])}) {
     if (n > kMost >> 2) return Refused("moe_experts", "a size", n, kMost >> 2);
   }
   const unsigned __int128 work =
       static_cast<unsigned __int128>(rows * used) * (std::max(width, inner) / 4 + 1);
-  if (work >= kMost) return Refused("moe_experts", "workgroups", static_cast<uint64_t>(work), kMost - 1);
+  if (work >= kMost)
+    return Refused("moe_experts", "workgroups", static_cast<uint64_t>(work), kMost - 1);
   return absl::OkStatus();
 }
 
@@ -323,17 +345,30 @@ absl::Status Encode(Queue& queue, const rsn_moe_experts& a) {
     uint64_t source, ids, slots, gate, up, hidden;
     uint64_t source_row, ids_row, gate_slot, gate_row, up_slot, up_row;
     uint32_t rows, used, experts, stacked, width, inner;
-  } gate{Address(a.in),     Address(a.ids),    Address(a.slots),  Address(a.gate),
-         Address(a.up),     hidden,            Stride(a.in, 0),   Stride(a.ids, 0),
-         Stride(a.gate, 0), Stride(a.gate, 1), Stride(a.up, 0),   Stride(a.up, 1),
-         rows,              used,              experts,           stacked,
-         width,             inner};
-  Dispatch g{.shader = Shader::kMoeGate,
-             .constants = {a.gate.dtype, 1, RowsAligned(a.in) ? 1u : 0u, a.up.dtype},
-             .groups = uint64_t{rows} * used * CeilDivide(inner, 4),
-             .reads = {RangeOf(a.in), RangeOf(a.ids), RangeOf(a.slots), RangeOf(a.gate),
-                       RangeOf(a.up)},
-             .writes = {hidden_range}};
+  } gate{Address(a.in),
+         Address(a.ids),
+         Address(a.slots),
+         Address(a.gate),
+         Address(a.up),
+         hidden,
+         Stride(a.in, 0),
+         Stride(a.ids, 0),
+         Stride(a.gate, 0),
+         Stride(a.gate, 1),
+         Stride(a.up, 0),
+         Stride(a.up, 1),
+         rows,
+         used,
+         experts,
+         stacked,
+         width,
+         inner};
+  Dispatch g{
+      .shader = Shader::kMoeGate,
+      .constants = {a.gate.dtype, 1, RowsAligned(a.in) ? 1u : 0u, a.up.dtype},
+      .groups = uint64_t{rows} * used * CeilDivide(inner, 4),
+      .reads = {RangeOf(a.in), RangeOf(a.ids), RangeOf(a.slots), RangeOf(a.gate), RangeOf(a.up)},
+      .writes = {hidden_range}};
   g.SetPush(gate);
   RSN_RETURN_IF_ERROR(queue.Enqueue(g));
   struct DownPush {

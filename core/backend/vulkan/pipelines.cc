@@ -11,8 +11,8 @@ namespace {
 
 constexpr uint32_t kPushBytes = 128;
 constexpr char kMagic[9] = "RSNVKPC1";
-constexpr size_t kHeader = 8 + 8 + 8;                      // magic, length, checksum
-constexpr uint64_t kLargestCache = uint64_t{256} << 20;    // more is not ours
+constexpr size_t kHeader = 8 + 8 + 8;                    // magic, length, checksum
+constexpr uint64_t kLargestCache = uint64_t{256} << 20;  // more is not ours
 
 }  // namespace
 
@@ -44,19 +44,18 @@ absl::StatusOr<std::unique_ptr<Pipelines>> Pipelines::Create(const PhysicalDevic
 absl::Status Pipelines::Open(const PhysicalDevice& physical, const char* cache_directory) {
   const VkPushConstantRange range = {
       .stageFlags = VK_SHADER_STAGE_COMPUTE_BIT, .offset = 0, .size = kPushBytes};
-  const VkPipelineLayoutCreateInfo layout = {
-      .sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
-      .pushConstantRangeCount = 1,
-      .pPushConstantRanges = &range};
+  const VkPipelineLayoutCreateInfo layout = {.sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
+                                             .pushConstantRangeCount = 1,
+                                             .pPushConstantRanges = &range};
   RSN_RETURN_IF_ERROR(CheckResult("making the pipelines' layout",
                                   api_.CreatePipelineLayout(device_, &layout, nullptr, &layout_)));
   std::string old;
   if (cache_directory != nullptr && *cache_directory != 0) {
     std::string uuid;
     for (uint8_t byte : physical.uuid) absl::StrAppendFormat(&uuid, "%02x", byte);
-    cache_path_ = JoinPath(cache_directory,
-                           absl::StrFormat("vulkan-%s-%08x-%016x.bin", uuid,
-                                           physical.driver_version, HashOfShaders()));
+    cache_path_ =
+        JoinPath(cache_directory, absl::StrFormat("vulkan-%s-%08x-%016x.bin", uuid,
+                                                  physical.driver_version, HashOfShaders()));
     const absl::StatusOr<std::string> file = ReadTextFile(cache_path_, kLargestCache);
     if (file.ok()) old = UnpackCache(*file);
   }
@@ -106,8 +105,9 @@ absl::StatusOr<VkPipeline> Pipelines::Make(Shader shader, const Constants& const
       .codeSize = code.bytes,
       .pCode = code.words};
   VkShaderModule module = VK_NULL_HANDLE;
-  RSN_RETURN_IF_ERROR(CheckResult(absl::StrCat("loading the shader ", code.name),
-                                  api_.CreateShaderModule(device_, &module_info, nullptr, &module)));
+  RSN_RETURN_IF_ERROR(
+      CheckResult(absl::StrCat("loading the shader ", code.name),
+                  api_.CreateShaderModule(device_, &module_info, nullptr, &module)));
   std::array<VkSpecializationMapEntry, std::tuple_size_v<Constants>> entries;
   for (uint32_t i = 0; i < entries.size(); ++i) entries[i] = {i, i * 4, 4};
   const VkSpecializationInfo special = {.mapEntryCount = static_cast<uint32_t>(entries.size()),

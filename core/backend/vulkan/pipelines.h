@@ -1,5 +1,6 @@
-// Compute pipelines, made when first used, and their cache file: named by device, driver version and
-// shaders, with a checksum of its own because drivers have crashed on damaged ones. Thread-safe.
+// Compute pipelines, made when first used, and their cache file: named by device, driver version
+// and shaders, with a checksum of its own because drivers have crashed on damaged ones.
+// Thread-safe.
 #pragma once
 
 #include <array>

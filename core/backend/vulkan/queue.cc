@@ -37,17 +37,16 @@ absl::Status NewCommands(Device& device, VkCommandBufferLevel level, VkCommandPo
                          VkCommandBuffer& commands) {
   const VkCommandPoolCreateInfo info = {.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO,
                                         .queueFamilyIndex = device.physical().queue_family};
-  RSN_RETURN_IF_ERROR(device.Check(
-      "making a command pool",
-      device.api().CreateCommandPool(device.handle(), &info, nullptr, &pool)));
+  RSN_RETURN_IF_ERROR(
+      device.Check("making a command pool",
+                   device.api().CreateCommandPool(device.handle(), &info, nullptr, &pool)));
   const VkCommandBufferAllocateInfo allocate = {
       .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
       .commandPool = pool,
       .level = level,
       .commandBufferCount = 1};
-  return device.Check(
-      "making a command buffer",
-      device.api().AllocateCommandBuffers(device.handle(), &allocate, &commands));
+  return device.Check("making a command buffer",
+                      device.api().AllocateCommandBuffers(device.handle(), &allocate, &commands));
 }
 
 }  // namespace
@@ -68,7 +67,8 @@ Scratch::~Scratch() {
 
 absl::StatusOr<uint64_t> Scratch::Get(uint64_t bytes) {
   if (!buffers_.empty() && buffers_.back()->bytes >= bytes) return buffers_.back()->address();
-  RSN_ASSIGN_OR_RETURN(Buffer* const buffer, device_.NewBuffer(std::max<uint64_t>(bytes, 65536), true));
+  RSN_ASSIGN_OR_RETURN(Buffer* const buffer,
+                       device_.NewBuffer(std::max<uint64_t>(bytes, 65536), true));
   buffers_.push_back(buffer);
   return buffer->address();
 }
@@ -136,14 +136,16 @@ absl::StatusOr<std::pair<Queue::Staging*, uint64_t>> Queue::Stage(uint64_t bytes
   RSN_ASSIGN_OR_RETURN(Batch* const batch, Current());
   constexpr uint64_t kAlign = 64;
   const uint64_t size = (bytes + kAlign - 1) / kAlign * kAlign;
-  if (batch->staging.empty() || batch->staging.back().memory.size - batch->staging.back().used < size) {
+  if (batch->staging.empty() ||
+      batch->staging.back().memory.size - batch->staging.back().used < size) {
     Staging staging;
     if (size <= kStagingPiece && !spare_staging_.empty()) {
       staging = spare_staging_.back();
       spare_staging_.pop_back();
     } else {
-      RSN_ASSIGN_OR_RETURN(staging.memory,
-                           device_.memory().Allocate(MemoryKind::kStaging, std::max(size, kStagingPiece)));
+      RSN_ASSIGN_OR_RETURN(
+          staging.memory,
+          device_.memory().Allocate(MemoryKind::kStaging, std::max(size, kStagingPiece)));
     }
     batch->staging.push_back(staging);
   }
@@ -171,7 +173,8 @@ absl::Status Queue::Counted() {
 }
 
 absl::Status Queue::Upload(Buffer& to, uint64_t offset, const void* from, uint64_t bytes) {
-  if (recording_ != nullptr) return absl::FailedPreconditionError("Vulkan: an upload while recording");
+  if (recording_ != nullptr)
+    return absl::FailedPreconditionError("Vulkan: an upload while recording");
   if (bytes == 0) return absl::OkStatus();
   RSN_RETURN_IF_ERROR(DownloadsToStaging());
   if (to.memory.mapped != nullptr && Idle()) {
@@ -199,7 +202,8 @@ absl::Status Queue::Upload(Buffer& to, uint64_t offset, const void* from, uint64
 }
 
 absl::Status Queue::Download(void* to, Buffer& from, uint64_t offset, uint64_t bytes) {
-  if (recording_ != nullptr) return absl::FailedPreconditionError("Vulkan: a download while recording");
+  if (recording_ != nullptr)
+    return absl::FailedPreconditionError("Vulkan: a download while recording");
   if (bytes == 0) return absl::OkStatus();
   if (from.memory.mapped != nullptr && device_.memory().readable_in_place()) {
     in_place_.push_back({to, &from, offset, bytes});
@@ -294,8 +298,7 @@ absl::Status Queue::Submit() {
                            VK_PIPELINE_STAGE_TRANSFER_BIT | VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT,
                            VK_PIPELINE_STAGE_HOST_BIT, 0, 1, &host, 0, nullptr, 0, nullptr);
   }
-  absl::Status status =
-      device_.Check("ending commands", api.EndCommandBuffer(batch.commands));
+  absl::Status status = device_.Check("ending commands", api.EndCommandBuffer(batch.commands));
   const VkTimelineSemaphoreSubmitInfo values = {
       .sType = VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO,
       .signalSemaphoreValueCount = 1,
@@ -330,8 +333,7 @@ void Queue::Retire(Batch& batch) {
       device_.memory().Free(staging.memory);
     }
   }
-  const bool clean =
-      device_.api().ResetCommandPool(device_.handle(), batch.pool, 0) == VK_SUCCESS;
+  const bool clean = device_.api().ResetCommandPool(device_.handle(), batch.pool, 0) == VK_SUCCESS;
   if (clean) {
     Batch next;
     next.pool = batch.pool, next.commands = batch.commands;
@@ -407,8 +409,8 @@ absl::StatusOr<std::shared_ptr<Recording>> Queue::EndRecording() {
   if (recording_ == nullptr) return absl::FailedPreconditionError("Vulkan: not recording");
   std::shared_ptr<Recording> recording = std::move(recording_);
   recording_ = nullptr;
-  RSN_RETURN_IF_ERROR(device_.Check("ending a recording",
-                                    device_.api().EndCommandBuffer(recording->commands)));
+  RSN_RETURN_IF_ERROR(
+      device_.Check("ending a recording", device_.api().EndCommandBuffer(recording->commands)));
   return recording;
 }
 

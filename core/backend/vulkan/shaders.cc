@@ -3,10 +3,11 @@
 namespace raison::vulkan {
 namespace {
 
-#define RSN_VULKAN_SHADERS(F)                                                                    \
-  F(embed) F(gather_rows) F(rms_norm) F(matmul) F(rope_table) F(rope) F(kv_write)                \
-  F(kv_copy_page) F(attention) F(attention_fold) F(copy_rows) F(silu_mul) F(moe_route)           \
-  F(moe_gate) F(moe_down) F(reduce_logits)
+#define RSN_VULKAN_SHADERS(F)                                                                      \
+  F(embed)                                                                                         \
+  F(gather_rows) F(rms_norm) F(matmul) F(rope_table) F(rope) F(kv_write) F(kv_copy_page)           \
+      F(attention) F(attention_fold) F(copy_rows) F(silu_mul) F(moe_route) F(moe_gate) F(moe_down) \
+          F(reduce_logits)
 
 // clang-format off
 constexpr uint32_t embed[] =

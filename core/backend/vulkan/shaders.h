@@ -7,8 +7,23 @@
 namespace raison::vulkan {
 
 enum class Shader : uint32_t {
-  kEmbed, kGatherRows, kRmsNorm, kMatmul, kRopeTable, kRope, kKvWrite, kKvCopyPage, kAttention,
-  kAttentionFold, kCopyRows, kSiluMul, kMoeRoute, kMoeGate, kMoeDown, kReduceLogits, kCount
+  kEmbed,
+  kGatherRows,
+  kRmsNorm,
+  kMatmul,
+  kRopeTable,
+  kRope,
+  kKvWrite,
+  kKvCopyPage,
+  kAttention,
+  kAttentionFold,
+  kCopyRows,
+  kSiluMul,
+  kMoeRoute,
+  kMoeGate,
+  kMoeDown,
+  kReduceLogits,
+  kCount
 };
 
 struct ShaderCode {
