@@ -1,0 +1,266 @@
+#include "core/backend/vulkan/instance.h"
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+
+#include "core/base/os/library_path.h"
+
+namespace raison::vulkan {
+namespace {
+
+constexpr char kValidationLayer[] = "VK_LAYER_KHRONOS_validation";
+// What the shaders are written for: 128 is also the least that Vulkan allows.
+constexpr uint32_t kPushConstants = 128;
+constexpr uint32_t kSharedMemory = 16384;
+constexpr uint32_t kInvocations = 256;
+
+int Order(VkPhysicalDeviceType type) {
+  switch (type) {
+    case VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU:
+      return 0;
+    case VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU:
+      return 1;
+    case VK_PHYSICAL_DEVICE_TYPE_VIRTUAL_GPU:
+      return 2;
+    case VK_PHYSICAL_DEVICE_TYPE_CPU:
+      return 4;
+    default:
+      return 3;
+  }
+}
+
+std::string VersionText(uint32_t version) {
+  return absl::StrCat(VK_API_VERSION_MAJOR(version), ".", VK_API_VERSION_MINOR(version));
+}
+
+void CopyText(char* to, size_t size, const std::string& text) {
+  const size_t n = std::min(size - 1, text.size());
+  std::memcpy(to, text.data(), n);
+  to[n] = 0;
+}
+
+}  // namespace
+
+std::string ProblemOf(const Capabilities& c) {
+  if (c.api_version < VK_API_VERSION_1_2) {
+    return absl::StrCat("it offers Vulkan ", VersionText(c.api_version), ", 1.2 is needed");
+  }
+  if (!c.compute_queue) return "it has no queue for compute";
+  if (!c.buffer_device_address) return "it lacks bufferDeviceAddress";
+  if (!c.timeline_semaphore) return "it lacks timelineSemaphore";
+  if (!c.shader_int64) return "it lacks shaderInt64";
+  if (!c.storage_16bit) return "it lacks storageBuffer16BitAccess";
+  if (c.push_constants < kPushConstants) {
+    return absl::StrCat("it allows ", c.push_constants, " bytes of push constants, ",
+                        kPushConstants, " are needed");
+  }
+  if (c.shared_memory < kSharedMemory || c.invocations < kInvocations) {
+    return absl::StrCat("its workgroups have ", c.shared_memory, " bytes and ", c.invocations,
+                        " invocations, ", kSharedMemory, " and ", kInvocations, " are needed");
+  }
+  return "";
+}
+
+absl::StatusOr<Instance*> Instance::Get() {
+  static std::mutex mutex;
+  static Instance* instance = nullptr;
+  std::lock_guard lock(mutex);
+  if (instance == nullptr) {
+    auto made = std::make_unique<Instance>();
+    RSN_RETURN_IF_ERROR(made->Create());
+    instance = made.release();
+  }
+  return instance;
+}
+
+absl::Status Instance::Create() {
+  RSN_ASSIGN_OR_RETURN(global_, LoadGlobalApi());
+  uint32_t version = 0;
+  RSN_RETURN_IF_ERROR(
+      CheckResult("asking for the version", global_->EnumerateInstanceVersion(&version)));
+  if (version < VK_API_VERSION_1_2) {
+    return absl::UnavailableError(
+        absl::StrCat("Vulkan: the loader offers ", VersionText(version), ", 1.2 is needed"));
+  }
+  const VkApplicationInfo application = {.sType = VK_STRUCTURE_TYPE_APPLICATION_INFO,
+                                         .pApplicationName = "raison",
+                                         .pEngineName = "raison",
+                                         .apiVersion = VK_API_VERSION_1_2};
+  const char* layers[] = {kValidationLayer};
+  const char* extensions[] = {VK_EXT_DEBUG_UTILS_EXTENSION_NAME};
+  VkInstanceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO,
+                               .pApplicationInfo = &application};
+  const bool validate = EnvironmentVariable("RAISON_VULKAN_VALIDATE") == "1";
+  if (validate) {
+    info.enabledLayerCount = 1;
+    info.ppEnabledLayerNames = layers;
+    info.enabledExtensionCount = 1;
+    info.ppEnabledExtensionNames = extensions;
+  }
+  RSN_RETURN_IF_ERROR(
+      CheckResult("making an instance", global_->CreateInstance(&info, nullptr, &handle_)));
+  absl::StatusOr<InstanceApi> api = LoadInstanceApi(*global_, handle_);
+  absl::Status status = api.status();
+  if (status.ok()) {
+    api_ = *api;
+    if (validate) {
+      const auto create = reinterpret_cast<PFN_vkCreateDebugUtilsMessengerEXT>(
+          global_->GetInstanceProcAddr(handle_, "vkCreateDebugUtilsMessengerEXT"));
+      const VkDebugUtilsMessengerCreateInfoEXT messages = {
+          .sType = VK_STRUCTURE_TYPE_DEBUG_UTILS_MESSENGER_CREATE_INFO_EXT,
+          .messageSeverity = VK_DEBUG_UTILS_MESSAGE_SEVERITY_ERROR_BIT_EXT |
+                             VK_DEBUG_UTILS_MESSAGE_SEVERITY_WARNING_BIT_EXT,
+          .messageType = VK_DEBUG_UTILS_MESSAGE_TYPE_VALIDATION_BIT_EXT,
+          .pfnUserCallback = &Instance::OnMessage,
+          .pUserData = this};
+      VkDebugUtilsMessengerEXT messenger;  // lives as long as the instance
+      if (create == nullptr) {
+        status = absl::UnavailableError("Vulkan: validation was asked for and cannot report");
+      } else {
+        status = CheckResult("listening to the validation layer",
+                             create(handle_, &messages, nullptr, &messenger));
+      }
+    }
+  }
+  if (status.ok()) status = ListDevices();
+  if (!status.ok() && api_.DestroyInstance != nullptr) api_.DestroyInstance(handle_, nullptr);
+  return status;
+}
+
+VkBool32 Instance::OnMessage(VkDebugUtilsMessageSeverityFlagBitsEXT,
+                             VkDebugUtilsMessageTypeFlagsEXT,
+                             const VkDebugUtilsMessengerCallbackDataEXT* data, void* self) {
+  auto* instance = static_cast<Instance*>(self);
+  std::lock_guard lock(instance->message_mutex_);
+  instance->message_ = data != nullptr && data->pMessage != nullptr ? data->pMessage : "";
+  instance->validation_errors_.fetch_add(1);
+  return VK_FALSE;
+}
+
+std::string Instance::last_validation_error() {
+  std::lock_guard lock(message_mutex_);
+  return message_;
+}
+
+absl::Status Instance::ListDevices() {
+  uint32_t count = 0;
+  RSN_RETURN_IF_ERROR(
+      CheckResult("counting the devices", api_.EnumeratePhysicalDevices(handle_, &count, nullptr)));
+  std::vector<VkPhysicalDevice> handles(count);
+  const VkResult result = api_.EnumeratePhysicalDevices(handle_, &count, handles.data());
+  if (result != VK_SUCCESS && result != VK_INCOMPLETE) {
+    return ResultError("listing the devices", result);
+  }
+  handles.resize(count);
+  if (handles.empty()) return absl::UnavailableError("Vulkan: no driver offers a device");
+  for (VkPhysicalDevice handle : handles) {
+    RSN_ASSIGN_OR_RETURN(PhysicalDevice device, Examine(handle));
+    devices_.push_back(std::move(device));
+  }
+  std::stable_sort(devices_.begin(), devices_.end(),
+                   [](const auto& a, const auto& b) { return Order(a.type) < Order(b.type); });
+  return absl::OkStatus();
+}
+
+absl::StatusOr<PhysicalDevice> Instance::Examine(VkPhysicalDevice handle) const {
+  VkPhysicalDeviceProperties plain;
+  api_.GetPhysicalDeviceProperties(handle, &plain);
+  PhysicalDevice device;
+  device.handle = handle;
+  device.type = plain.deviceType;
+  device.name = plain.deviceName;
+  device.vendor = plain.vendorID;
+  device.driver_version = plain.driverVersion;
+  device.maximum_groups = plain.limits.maxComputeWorkGroupCount[0];
+  Capabilities c;
+  c.api_version = plain.apiVersion;
+  c.push_constants = plain.limits.maxPushConstantsSize;
+  c.shared_memory = plain.limits.maxComputeSharedMemorySize;
+  c.invocations = plain.limits.maxComputeWorkGroupInvocations;
+  uint32_t families = 0;
+  api_.GetPhysicalDeviceQueueFamilyProperties(handle, &families, nullptr);
+  std::vector<VkQueueFamilyProperties> family(families);
+  api_.GetPhysicalDeviceQueueFamilyProperties(handle, &families, family.data());
+  // A family of compute alone runs beside the desktop's drawing; any that computes will do.
+  for (uint32_t i = 0; i < families; ++i) {
+    if ((family[i].queueFlags & VK_QUEUE_COMPUTE_BIT) == 0) continue;
+    const bool alone = (family[i].queueFlags & VK_QUEUE_GRAPHICS_BIT) == 0;
+    if (!c.compute_queue || alone) device.queue_family = i;
+    c.compute_queue = true;
+    if (alone) break;
+  }
+  VkPhysicalDeviceMemoryProperties2 memory = {
+      .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_PROPERTIES_2};
+  if (plain.apiVersion >= VK_API_VERSION_1_2) {
+    VkPhysicalDeviceMaintenance3Properties maintenance = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_3_PROPERTIES};
+    VkPhysicalDeviceDriverProperties driver = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES, .pNext = &maintenance};
+    VkPhysicalDeviceIDProperties id = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ID_PROPERTIES,
+                                       .pNext = &driver};
+    VkPhysicalDeviceProperties2 properties = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &id};
+    api_.GetPhysicalDeviceProperties2(handle, &properties);
+    device.driver = absl::StrCat(driver.driverName, ", ", driver.driverInfo);
+    device.maximum_allocation = maintenance.maxMemoryAllocationSize;
+    std::memcpy(device.uuid, id.deviceUUID, sizeof device.uuid);
+    VkPhysicalDeviceVulkan12Features twelve = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES};
+    VkPhysicalDeviceVulkan11Features eleven = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES, .pNext = &twelve};
+    VkPhysicalDeviceFeatures2 features = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2,
+                                          .pNext = &eleven};
+    api_.GetPhysicalDeviceFeatures2(handle, &features);
+    c.buffer_device_address = twelve.bufferDeviceAddress;
+    c.timeline_semaphore = twelve.timelineSemaphore;
+    c.storage_16bit = eleven.storageBuffer16BitAccess;
+    c.shader_int64 = features.features.shaderInt64;
+    uint32_t count = 0;
+    api_.EnumerateDeviceExtensionProperties(handle, nullptr, &count, nullptr);
+    std::vector<VkExtensionProperties> extensions(count);
+    api_.EnumerateDeviceExtensionProperties(handle, nullptr, &count, extensions.data());
+    for (const VkExtensionProperties& e : extensions) {
+      device.has_budget |= std::strcmp(e.extensionName, VK_EXT_MEMORY_BUDGET_EXTENSION_NAME) == 0;
+    }
+    api_.GetPhysicalDeviceMemoryProperties2(handle, &memory);
+    device.memory = memory.memoryProperties;
+  }
+  device.problem = ProblemOf(c);
+  return device;
+}
+
+absl::StatusOr<const PhysicalDevice*> Instance::Find(uint32_t index) const {
+  if (index < devices_.size()) return &devices_[index];
+  return absl::InvalidArgumentError(
+      absl::StrCat("there is no Vulkan device ", index, ", there are ", devices_.size()));
+}
+
+void Instance::Describe(const PhysicalDevice& device, rsn_device_info& info) const {
+  info.kind = device.type == VK_PHYSICAL_DEVICE_TYPE_CPU              ? 0
+              : device.type == VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU ? 1
+                                                                      : 2;
+  CopyText(info.name, sizeof info.name, "vulkan");
+  CopyText(info.description, sizeof info.description, device.name);
+  CopyText(info.driver, sizeof info.driver, device.driver);
+  CopyText(info.problem, sizeof info.problem, device.problem);
+  VkPhysicalDeviceMemoryBudgetPropertiesEXT budget = {
+      .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_BUDGET_PROPERTIES_EXT};
+  VkPhysicalDeviceMemoryProperties2 memory = {
+      .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_PROPERTIES_2,
+      .pNext = device.has_budget ? &budget : nullptr};
+  if (device.has_budget) api_.GetPhysicalDeviceMemoryProperties2(device.handle, &memory);
+  for (uint32_t h = 0; h < device.memory.memoryHeapCount; ++h) {
+    const VkMemoryHeap& heap = device.memory.memoryHeaps[h];
+    if ((heap.flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT) == 0) continue;
+    info.memory_total += heap.size;
+    if (device.has_budget) {
+      const uint64_t used = std::min(budget.heapUsage[h], budget.heapBudget[h]);
+      info.memory_free += budget.heapBudget[h] - used;
+    } else {
+      info.memory_free += heap.size / 5 * 4;  // what the driver and others take is not told
+    }
+  }
+}
+
+}  // namespace raison::vulkan

@@ -1,0 +1,406 @@
+// matmul, attention, mla_attention and moe_experts as dispatches.
+#include "core/backend/vulkan/operand.h"
+#include "core/backend/vulkan/ops.h"
+
+namespace raison::vulkan {
+namespace {
+
+constexpr uint32_t kWidest = 2048;  // of a query: the array of attention.comp
+constexpr uint64_t kKeysPerBlock = 128;
+// Beyond these a row's keys are not split over workgroups: there is enough to do without, or the
+// partial results would need too much memory.
+constexpr uint64_t kMostParts = 131072;
+constexpr uint64_t kMostPartBytes = uint64_t{64} << 20;
+
+absl::Status Refused(const char* op, const char* what, uint64_t value, uint64_t most) {
+  return absl::UnimplementedError(
+      absl::StrCat("Vulkan: ", op, ": ", what, " is ", value, ", at most ", most, " is possible"));
+}
+
+// One term of a product, over (batch, out, in) weights.
+struct Product {
+  const rsn_tensor& in;
+  const rsn_tensor& weight;
+  const rsn_tensor* bias = nullptr;
+  const rsn_tensor& out;
+  bool accumulate = false;
+};
+
+absl::Status Multiply(Queue& queue, const Product& p) {
+  const bool batched = p.in.rank == 3;
+  const uint32_t batch = batched ? Size(p.in, 1) : 1;
+  const uint32_t rows = Size(p.in, 0), outputs = Size(p.weight, p.weight.rank - 2);
+  const uint32_t tile = rows <= 1 ? 1 : rows <= 2 ? 2 : rows <= 4 ? 4 : 8;
+  const uint64_t groups = CeilDivide(rows, tile) * CeilDivide(outputs, 4) * batch;
+  if (groups >> 31 != 0) return Refused("matmul", "workgroups", groups, (uint64_t{1} << 31) - 1);
+  struct Push {
+    uint64_t weight, source, target, bias;
+    uint64_t weight_row, weight_batch, source_row, source_batch, target_row, target_batch;
+    uint32_t width, outputs, rows, batch, accumulate, groups;
+  } push{.weight = Address(p.weight),
+         .source = Address(p.in),
+         .target = Address(p.out),
+         .bias = p.bias != nullptr ? Address(*p.bias) : 0,
+         .weight_row = Stride(p.weight, p.weight.rank - 2),
+         .weight_batch = batched ? Stride(p.weight, 0) : 0,
+         .source_row = Stride(p.in, 0),
+         .source_batch = batched ? Stride(p.in, 1) : 0,
+         .target_row = Stride(p.out, 0),
+         .target_batch = batched ? Stride(p.out, 1) : 0,
+         .width = Width(p.in),
+         .outputs = outputs,
+         .rows = rows,
+         .batch = batch,
+         .accumulate = p.accumulate ? 1u : 0u,
+         .groups = static_cast<uint32_t>(groups)};
+  Dispatch d{.shader = Shader::kMatmul,
+             .constants = {p.weight.dtype, tile, RowsAligned(p.in) ? 1u : 0u},
+             .groups = groups,
+             .reads = {RangeOf(p.in), RangeOf(p.weight)},
+             .writes = {RangeOf(p.out)}};
+  if (p.bias != nullptr) d.reads.push_back(RangeOf(*p.bias));
+  d.SetPush(push);
+  return queue.Enqueue(d);
+}
+
+struct Attend {
+  const rsn_tensor& q;
+  const rsn_tensor& k;
+  const rsn_tensor& v;
+  const rsn_tensor& out;
+  const rsn_ragged& ragged;
+  float scale;
+  uint64_t scratch_before = 0;  // bytes of the queue's scratch that the caller uses
+};
+
+// Blocks of keys that a row could have, by the capacity of the page list; 0: do not split.
+uint64_t BlocksToSplit(const rsn_tensor& q, uint32_t value_width, const rsn_ragged& g) {
+  const uint64_t keys = static_cast<uint64_t>(g.pages.shape[0]) * g.page_tokens;
+  const uint64_t blocks = CeilDivide(keys, kKeysPerBlock);
+  const uint64_t parts = blocks * Size(q, 0) * Size(q, 1);
+  if (blocks < 2 || keys >> 31 != 0 || parts > kMostParts) return 0;
+  return parts * (2 + value_width) * 4 > kMostPartBytes ? 0 : blocks;
+}
+uint64_t PartBytes(const rsn_tensor& q, uint32_t value_width, const rsn_ragged& g) {
+  return BlocksToSplit(q, value_width, g) * Size(q, 0) * Size(q, 1) * (2 + value_width) * 4;
+}
+
+absl::Status Run(Queue& queue, const Attend& a) {
+  const uint32_t width = Width(a.q), value_width = Width(a.v);
+  const uint32_t rows = Size(a.q, 0), heads = Size(a.q, 1);
+  const rsn_ragged& g = a.ragged;
+  const uint64_t blocks = BlocksToSplit(a.q, value_width, g);
+  const uint64_t bytes = PartBytes(a.q, value_width, g);
+  uint64_t scratch = 0;
+  if (blocks != 0) {
+    RSN_ASSIGN_OR_RETURN(scratch, queue.GetScratch(a.scratch_before + bytes));
+    scratch += a.scratch_before;
+  }
+  struct Push {
+    uint64_t q, k, v, target, row_begin, kv_length, page_begin, pages;
+    uint32_t q_row, q_head, k_page, k_head, k_token, v_page, v_head, v_token, target_row,
+        target_head;
+    uint32_t rows, heads, page_count, capacity, sequences;
+    float scale;
+  } push{.q = Address(a.q),
+         .k = Address(a.k),
+         .v = Address(a.v),
+         .target = blocks != 0 ? scratch : Address(a.out),
+         .row_begin = Address(g.row_begin),
+         .kv_length = Address(g.kv_length),
+         .page_begin = Address(g.page_begin),
+         .pages = Address(g.pages),
+         .q_row = Stride32(a.q, 0),
+         .q_head = Stride32(a.q, 1),
+         .k_page = Stride32(a.k, 0),
+         .k_head = Stride32(a.k, 1),
+         .k_token = Stride32(a.k, 2),
+         .v_page = Stride32(a.v, 0),
+         .v_head = Stride32(a.v, 1),
+         .v_token = Stride32(a.v, 2),
+         .target_row = Stride32(a.out, 0),
+         .target_head = Stride32(a.out, 1),
+         .rows = rows,
+         .heads = heads,
+         .page_count = Size(a.k, 0),
+         .capacity = Size(g.pages, 0),
+         .sequences = Size(g.kv_length, 0),
+         .scale = a.scale};
+  const std::vector<Range> geometry = {RangeOf(g.row_begin), RangeOf(g.kv_length),
+                                       RangeOf(g.page_begin), RangeOf(g.pages)};
+  const Range parts = {scratch, scratch + bytes};
+  Dispatch d{.shader = Shader::kAttention,
+             .constants = {a.k.dtype, blocks != 0 ? 1u : 0u,
+                           static_cast<uint32_t>(CeilDivide(std::max(value_width, 1u), 128)),
+                           heads / Size(a.k, 1), width, value_width, g.page_tokens},
+             .groups = uint64_t{rows} * heads * std::max<uint64_t>(blocks, 1),
+             .reads = geometry,
+             .writes = {blocks != 0 ? parts : RangeOf(a.out)}};
+  if (value_width == 0) return absl::OkStatus();
+  d.reads.insert(d.reads.end(), {RangeOf(a.q), RangeOf(a.k), RangeOf(a.v)});
+  d.SetPush(push);
+  RSN_RETURN_IF_ERROR(queue.Enqueue(d));
+  if (blocks == 0) return absl::OkStatus();
+  struct FoldPush {
+    uint64_t scratch, target, row_begin, kv_length, page_begin, pages, target_row, target_head;
+    uint32_t rows, heads, value_width, page_tokens, capacity, sequences, blocks;
+  } fold{scratch,
+         Address(a.out),
+         push.row_begin,
+         push.kv_length,
+         push.page_begin,
+         push.pages,
+         Stride(a.out, 0),
+         Stride(a.out, 1),
+         rows,
+         heads,
+         value_width,
+         g.page_tokens,
+         push.capacity,
+         push.sequences,
+         static_cast<uint32_t>(blocks)};
+  Dispatch f{.shader = Shader::kAttentionFold,
+             .groups = uint64_t{rows} * heads,
+             .reads = geometry,
+             .writes = {RangeOf(a.out)}};
+  f.reads.push_back(parts);
+  f.SetPush(fold);
+  return queue.Enqueue(f);
+}
+
+absl::Status RefuseAttention(const rsn_tensor& q, const rsn_tensor& k, const rsn_tensor& v,
+                             uint64_t width, uint64_t value_width) {
+  constexpr uint64_t kMost = uint64_t{1} << 29;
+  for (const rsn_tensor* t : {&q, &k, &v}) {
+    for (uint32_t d = 0; d < t->rank; ++d) {
+      if (t->shape[d] > static_cast<int64_t>(kMost)) {
+        return Refused("attention", "a size", static_cast<uint64_t>(t->shape[d]), kMost);
+      }
+      if (d + 1 < t->rank && Stride(*t, d) > UINT32_MAX) {
+        return Refused("attention", "a stride", Stride(*t, d), UINT32_MAX);
+      }
+    }
+  }
+  if (width > kWidest) return Refused("attention", "the width of a query", width, kWidest);
+  if (value_width > kWidest)
+    return Refused("attention", "the width of a value", value_width, kWidest);
+  const uint64_t groups = uint64_t{Size(q, 0)} * Size(q, 1);
+  if (groups >> 31 != 0) return Refused("attention", "rows times heads", groups, uint64_t{1} << 31);
+  return absl::OkStatus();
+}
+
+absl::Status RefuseRagged(const rsn_ragged& g) {
+  constexpr int64_t kMost = int64_t{1} << 29;
+  for (const rsn_tensor* t : {&g.row_begin, &g.pages}) {
+    if (t->shape[0] > kMost) {
+      return Refused("attention", "a list's length", static_cast<uint64_t>(t->shape[0]), kMost);
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Dense (rows, heads, width) f32 at an address of the scratch; its buffer is not looked at.
+struct Temporary {
+  Buffer buffer;
+  rsn_tensor tensor{};
+  Temporary(uint64_t address, uint32_t rows, uint32_t heads, uint32_t width) {
+    buffer.memory.address = address;
+    tensor = {.buffer = reference::BufferOf(&buffer), .dtype = RSN_DTYPE_F32, .rank = 3};
+    tensor.shape[0] = rows, tensor.shape[1] = heads, tensor.shape[2] = width;
+    tensor.stride[2] = 4, tensor.stride[1] = int64_t{width} * 4;
+    tensor.stride[0] = tensor.stride[1] * heads;
+  }
+};
+
+}  // namespace
+
+absl::Status Refuse(const rsn_matmul& a) {
+  constexpr int64_t kMost = int64_t{1} << 29;
+  for (uint32_t d = 0; d < a.in.rank; ++d) {
+    if (a.in.shape[d] > kMost) {
+      return Refused("matmul", "a size of in", static_cast<uint64_t>(a.in.shape[d]), kMost);
+    }
+  }
+  for (uint32_t j = 0; j < a.terms; ++j) {
+    const rsn_tensor& w = a.term[j].weight;
+    const uint32_t outputs = w.rank - 2;
+    if (w.shape[outputs] > kMost) {
+      return Refused("matmul", "outputs", static_cast<uint64_t>(w.shape[outputs]), kMost);
+    }
+    const unsigned __int128 groups = static_cast<unsigned __int128>(CeilDivide(Size(a.in, 0), 8)) *
+                                     CeilDivide(Size(w, outputs), 4) *
+                                     (a.in.rank == 3 ? Size(a.in, 1) : 1);
+    if (groups >> 30 != 0)
+      return Refused("matmul", "workgroups", static_cast<uint64_t>(groups), 1 << 30);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Encode(Queue& queue, const rsn_matmul& a) {
+  for (uint32_t j = 0; j < a.terms; ++j) {
+    const rsn_matmul_term& term = a.term[j];
+    const bool bias = term.bias.rank != 0 && term.bias.buffer != nullptr;
+    RSN_RETURN_IF_ERROR(Multiply(queue, {.in = a.in,
+                                         .weight = term.weight,
+                                         .bias = bias ? &term.bias : nullptr,
+                                         .out = term.out,
+                                         .accumulate = a.accumulate != 0}));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Refuse(const rsn_attention& a) {
+  RSN_RETURN_IF_ERROR(RefuseRagged(a.ragged));
+  return RefuseAttention(a.q, a.k_cache, a.v_cache, static_cast<uint64_t>(a.q.shape[2]),
+                         static_cast<uint64_t>(a.v_cache.shape[3]));
+}
+
+absl::Status Encode(Queue& queue, const rsn_attention& a) {
+  return Run(queue, {.q = a.q,
+                     .k = a.k_cache,
+                     .v = a.v_cache,
+                     .out = a.out,
+                     .ragged = a.ragged,
+                     .scale = a.scale});
+}
+
+absl::Status Refuse(const rsn_mla_attention& a) {
+  RSN_RETURN_IF_ERROR(RefuseRagged(a.ragged));
+  return RefuseAttention(a.q_nope, a.cache, a.cache, static_cast<uint64_t>(a.cache.shape[3]),
+                         static_cast<uint64_t>(a.w_k.shape[1]));
+}
+
+// The absorbed form whatever `form` asks for: both forms have one value, and one form for every row
+// is what keeps a row's bits when a sequence is cut otherwise.
+absl::Status Encode(Queue& queue, const rsn_mla_attention& a) {
+  const uint32_t rows = Size(a.q_nope, 0), heads = Size(a.q_nope, 1);
+  const uint32_t latent = Size(a.w_k, 1), rope = Size(a.q_rope, 2);
+  if (rows == 0 || heads == 0) return absl::OkStatus();
+  const uint64_t query_bytes = uint64_t{rows} * heads * (latent + rope) * 4;
+  const uint64_t mixed_bytes = uint64_t{rows} * heads * latent * 4;
+  const uint64_t mine = CeilDivide(query_bytes + mixed_bytes, 64) * 64;
+  RSN_ASSIGN_OR_RETURN(const uint64_t scratch,
+                       queue.GetScratch(mine + PartBytes(a.q_nope, latent, a.ragged)));
+  const Temporary query(scratch, rows, heads, latent + rope);  // (rows, heads, latent + rope)
+  const Temporary mixed(scratch + query_bytes, rows, heads, latent);  // (rows, heads, latent)
+  rsn_tensor absorbed = query.tensor;
+  absorbed.shape[2] = latent;
+  RSN_RETURN_IF_ERROR(Multiply(queue, {.in = a.q_nope, .weight = a.w_k, .out = absorbed}));
+  rsn_tensor rotated = query.tensor;
+  rotated.offset = uint64_t{latent} * 4;
+  rotated.shape[2] = rope;
+  struct Push {
+    uint64_t source, target, source_row, source_head, target_row, target_head;
+    uint32_t rows, heads, width;
+  } push{Address(a.q_rope),
+         Address(rotated),
+         Stride(a.q_rope, 0),
+         Stride(a.q_rope, 1),
+         Stride(rotated, 0),
+         Stride(rotated, 1),
+         rows,
+         heads,
+         rope};
+  Dispatch copy{.shader = Shader::kCopyRows,
+                .groups = CeilDivide(uint64_t{rows} * heads * rope, 64),
+                .reads = {RangeOf(a.q_rope)},
+                .writes = {RangeOf(rotated)}};
+  copy.SetPush(push);
+  RSN_RETURN_IF_ERROR(queue.Enqueue(copy));
+  rsn_tensor values = a.cache;
+  values.shape[3] = latent;
+  RSN_RETURN_IF_ERROR(Run(queue, {.q = query.tensor,
+                                  .k = a.cache,
+                                  .v = values,
+                                  .out = mixed.tensor,
+                                  .ragged = a.ragged,
+                                  .scale = a.scale,
+                                  .scratch_before = mine}));
+  return Multiply(queue, {.in = mixed.tensor, .weight = a.w_v, .out = a.out});
+}
+
+absl::Status Refuse(const rsn_moe_experts& a) {
+  constexpr uint64_t kMost = uint64_t{1} << 31;
+  const uint64_t rows = static_cast<uint64_t>(a.in.shape[0]),
+                 used = static_cast<uint64_t>(a.ids.shape[1]);
+  const uint64_t width = static_cast<uint64_t>(a.in.shape[1]),
+                 inner = static_cast<uint64_t>(a.gate.shape[1]);
+  for (uint64_t n : {rows, used, width, inner, static_cast<uint64_t>(a.slots.shape[0])}) {
+    if (n > kMost >> 2) return Refused("moe_experts", "a size", n, kMost >> 2);
+  }
+  const unsigned __int128 work =
+      static_cast<unsigned __int128>(rows * used) * (std::max(width, inner) / 4 + 1);
+  if (work >= kMost)
+    return Refused("moe_experts", "workgroups", static_cast<uint64_t>(work), kMost - 1);
+  return absl::OkStatus();
+}
+
+absl::Status Encode(Queue& queue, const rsn_moe_experts& a) {
+  const uint32_t rows = Size(a.in, 0), used = Size(a.ids, 1), inner = Size(a.gate, 1);
+  const uint32_t width = Width(a.in), experts = Size(a.slots, 0), stacked = Size(a.gate, 0);
+  const uint64_t bytes = uint64_t{rows} * used * inner * 4;
+  RSN_ASSIGN_OR_RETURN(const uint64_t hidden, queue.GetScratch(bytes));
+  const Range hidden_range = {hidden, hidden + bytes};
+  struct GatePush {
+    uint64_t source, ids, slots, gate, up, hidden;
+    uint64_t source_row, ids_row, gate_slot, gate_row, up_slot, up_row;
+    uint32_t rows, used, experts, stacked, width, inner;
+  } gate{Address(a.in),
+         Address(a.ids),
+         Address(a.slots),
+         Address(a.gate),
+         Address(a.up),
+         hidden,
+         Stride(a.in, 0),
+         Stride(a.ids, 0),
+         Stride(a.gate, 0),
+         Stride(a.gate, 1),
+         Stride(a.up, 0),
+         Stride(a.up, 1),
+         rows,
+         used,
+         experts,
+         stacked,
+         width,
+         inner};
+  Dispatch g{
+      .shader = Shader::kMoeGate,
+      .constants = {a.gate.dtype, 1, RowsAligned(a.in) ? 1u : 0u, a.up.dtype},
+      .groups = uint64_t{rows} * used * CeilDivide(inner, 4),
+      .reads = {RangeOf(a.in), RangeOf(a.ids), RangeOf(a.slots), RangeOf(a.gate), RangeOf(a.up)},
+      .writes = {hidden_range}};
+  g.SetPush(gate);
+  RSN_RETURN_IF_ERROR(queue.Enqueue(g));
+  struct DownPush {
+    uint64_t hidden, ids, weights, slots, down, target;
+    uint64_t ids_row, weights_row, down_slot, down_row, target_row;
+    uint32_t rows, used, experts, stacked, width, inner, accumulate;
+  } down{hidden,
+         Address(a.ids),
+         Address(a.weights),
+         Address(a.slots),
+         Address(a.down),
+         Address(a.out),
+         Stride(a.ids, 0),
+         Stride(a.weights, 0),
+         Stride(a.down, 0),
+         Stride(a.down, 1),
+         Stride(a.out, 0),
+         rows,
+         used,
+         experts,
+         stacked,
+         width,
+         inner,
+         a.accumulate != 0 ? 1u : 0u};
+  Dispatch d{.shader = Shader::kMoeDown,
+             .constants = {a.down.dtype, 1, inner % 4 == 0 ? 1u : 0u},
+             .groups = uint64_t{rows} * CeilDivide(width, 4),
+             .reads = {hidden_range, RangeOf(a.ids), RangeOf(a.weights), RangeOf(a.slots),
+                       RangeOf(a.down)},
+             .writes = {RangeOf(a.out)}};
+  d.SetPush(down);
+  return queue.Enqueue(d);
+}
+
+}  // namespace raison::vulkan

@@ -1,0 +1,84 @@
+#include "core/backend/vulkan/shaders.h"
+
+namespace raison::vulkan {
+namespace {
+
+#define RSN_VULKAN_SHADERS(F)                                                                      \
+  F(embed)                                                                                         \
+  F(gather_rows) F(rms_norm) F(matmul) F(rope_table) F(rope) F(kv_write) F(kv_copy_page)           \
+      F(attention) F(attention_fold) F(copy_rows) F(silu_mul) F(moe_route) F(moe_gate) F(moe_down) \
+          F(reduce_logits)
+
+// clang-format off
+constexpr uint32_t embed[] =
+#include "embed.inc"
+;
+constexpr uint32_t gather_rows[] =
+#include "gather_rows.inc"
+;
+constexpr uint32_t rms_norm[] =
+#include "rms_norm.inc"
+;
+constexpr uint32_t matmul[] =
+#include "matmul.inc"
+;
+constexpr uint32_t rope_table[] =
+#include "rope_table.inc"
+;
+constexpr uint32_t rope[] =
+#include "rope.inc"
+;
+constexpr uint32_t kv_write[] =
+#include "kv_write.inc"
+;
+constexpr uint32_t kv_copy_page[] =
+#include "kv_copy_page.inc"
+;
+constexpr uint32_t attention[] =
+#include "attention.inc"
+;
+constexpr uint32_t attention_fold[] =
+#include "attention_fold.inc"
+;
+constexpr uint32_t copy_rows[] =
+#include "copy_rows.inc"
+;
+constexpr uint32_t silu_mul[] =
+#include "silu_mul.inc"
+;
+constexpr uint32_t moe_route[] =
+#include "moe_route.inc"
+;
+constexpr uint32_t moe_gate[] =
+#include "moe_gate.inc"
+;
+constexpr uint32_t moe_down[] =
+#include "moe_down.inc"
+;
+constexpr uint32_t reduce_logits[] =
+#include "reduce_logits.inc"
+;
+// clang-format on
+
+#define RSN_VULKAN_ENTRY(name) ShaderCode{#name, name, sizeof name},
+constexpr ShaderCode kShaders[] = {RSN_VULKAN_SHADERS(RSN_VULKAN_ENTRY)};
+#undef RSN_VULKAN_ENTRY
+static_assert(sizeof kShaders / sizeof *kShaders == static_cast<size_t>(Shader::kCount));
+
+}  // namespace
+
+ShaderCode CodeOf(Shader shader) { return kShaders[static_cast<size_t>(shader)]; }
+
+uint64_t Fnv1a(const void* data, size_t bytes, uint64_t hash) {
+  const auto* p = static_cast<const unsigned char*>(data);
+  for (size_t i = 0; i < bytes; ++i) hash = (hash ^ p[i]) * 0x100000001b3u;
+  return hash;
+}
+
+uint64_t HashOfShaders() {
+  uint64_t hash = Fnv1a("", 0);
+  for (const ShaderCode& code : kShaders) hash = Fnv1a(code.words, code.bytes, hash);
+  return hash;
+}
+
+}  // namespace raison::vulkan

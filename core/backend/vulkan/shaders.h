@@ -1,0 +1,39 @@
+// The SPIR-V of every shader, embedded at build time.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace raison::vulkan {
+
+enum class Shader : uint32_t {
+  kEmbed,
+  kGatherRows,
+  kRmsNorm,
+  kMatmul,
+  kRopeTable,
+  kRope,
+  kKvWrite,
+  kKvCopyPage,
+  kAttention,
+  kAttentionFold,
+  kCopyRows,
+  kSiluMul,
+  kMoeRoute,
+  kMoeGate,
+  kMoeDown,
+  kReduceLogits,
+  kCount
+};
+
+struct ShaderCode {
+  const char* name;
+  const uint32_t* words;
+  size_t bytes;
+};
+ShaderCode CodeOf(Shader shader);
+// Of all of them: part of a pipeline cache's name.
+uint64_t HashOfShaders();
+uint64_t Fnv1a(const void* data, size_t bytes, uint64_t hash = 0xcbf29ce484222325u);
+
+}  // namespace raison::vulkan
