@@ -205,7 +205,7 @@ struct Block<RSN_DTYPE_Q6_K> {
   }
 };
 
-constexpr bool IsPlain(uint32_t type) {
+__host__ __device__ constexpr bool IsPlain(uint32_t type) {
   return type == RSN_DTYPE_F32 || type == RSN_DTYPE_F16 || type == RSN_DTYPE_BF16;
 }
 

@@ -2,6 +2,7 @@
 // chunks; a chunk gives its sums and its best, and the chunks' bests compete again. Sums are f64,
 // added in the order of the chunks; candidates are unique 64-bit keys (value, then lower id), so
 // that every order of comparisons gives the same list.
+#include "core/backend/cuda/launch.h"
 #include "core/backend/cuda/ops.h"
 
 namespace raison::cuda {

@@ -2,7 +2,8 @@
 // extents, alignment); indices that lie in device memory are checked there.
 #pragma once
 
-#include "core/backend/cuda/launch.h"
+#include "core/backend/cuda/context.h"
+#include "raison/backend.h"
 
 namespace raison::cuda {
 

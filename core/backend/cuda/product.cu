@@ -107,37 +107,72 @@ __device__ inline int64_t InputRow(const Product& p, const Work& w, int t) {
   return p.groups.used == 0 ? w.first + t : p.groups.sorted[w.first + t] / p.groups.used;
 }
 
+// chains: (kTokens, kChains) of this warp in shared memory. Lane t adds token t's in order.
+template <int kTokens, int kChains>
+__device__ void Store(const Product& p, const Work& w, const float* chains) {
+  __syncwarp();
+  const int t = static_cast<int>(threadIdx.x) % kWarp;
+  if (t >= w.count) return;
+  float y = 0;
+  for (int i = 0; i < kChains; ++i) y += chains[t * kChains + i];
+  float* out = At<float>(p.out, w.first + t, w.batch) + w.output;
+  if (p.bias != nullptr) y += p.bias[w.output];
+  *out = p.accumulate ? *out + y : y;
+}
+
+// Each of four neighbouring lanes has a part of every token's sum. Afterwards lane `part` has the
+// sums of kTokens / 4 tokens (of one, with fewer tokens), from OwnToken(part) on, in v[0], v[1] ...
 template <int kTokens>
-__device__ void Store(const Product& p, const Work& w, const float (&sum)[kTokens]) {
-  const int lane = static_cast<int>(threadIdx.x) % kWarp;
+__device__ int OwnToken(int part) {
+  if constexpr (kTokens == 1) return 0;
+  if constexpr (kTokens == 2) return part / 2;
+  return part / 2 * (kTokens / 2) + part % 2 * (kTokens / 4);
+}
+template <int kTokens>
+__device__ void AddParts(int (&v)[kTokens], int part) {
+  int count = kTokens;
 #pragma unroll
-  for (int t = 0; t < kTokens; ++t) {
-    if (lane != t || t >= w.count) continue;
-    float* out = At<float>(p.out, w.first + t, w.batch) + w.output;
-    float y = sum[t];
-    if (p.bias != nullptr) y += p.bias[w.output];
-    *out = p.accumulate ? *out + y : y;
+  for (int with = 2; with >= 1; with /= 2) {
+    if (count == 1) {
+      v[0] += __shfl_xor_sync(kAllLanes, v[0], with);
+      continue;
+    }
+    count /= 2;
+    const bool upper = (part & with) != 0;
+#pragma unroll
+    for (int i = 0; i < kTokens / 2; ++i) {
+      if (i >= count) break;
+      const int give = upper ? v[i] : v[i + count];
+      const int keep = upper ? v[i + count] : v[i];
+      v[i] = keep + __shfl_xor_sync(kAllLanes, give, with);
+    }
   }
 }
 
 // Four lanes per block of 32, each with 8 weights; lane / 4 is the range.
 template <uint32_t kType, int kTokens>
 __global__ void QuantizedKernel(Product p) {
+  constexpr int kOwn = kTokens < 4 ? 1 : kTokens / 4;
+  __shared__ float chains[kWarps][kTokens][kRanges];
   Work w;
   if (!FindWork<kTokens>(p, w)) return;
-  const int lane = static_cast<int>(threadIdx.x) % kWarp;
-  const int part = lane % 4;
+  const int lane = static_cast<int>(threadIdx.x) % kWarp, warp = static_cast<int>(threadIdx.x) / kWarp;
+  const int part = lane % 4, own = OwnToken<kTokens>(part);
   const int blocks = static_cast<int>(p.width / 32);
   const int length = (blocks + kRanges - 1) / kRanges;
   const int begin = lane / 4 * length;
-  const int* codes[kTokens];    // the tokens' int8 codes by fours
-  const float* steps[kTokens];  // their steps
-  const int* sums[kTokens];
-  float chain[kTokens];
+  const int* codes[kTokens];  // the tokens' int8 codes by fours
 #pragma unroll
   for (int t = 0; t < kTokens; ++t) {
     const int64_t row = InputRow(p, w, t < w.count ? t : 0) * p.batch + w.batch;
     codes[t] = reinterpret_cast<const int*>(p.in.codes + row * p.width);
+  }
+  const float* steps[kOwn];  // of the lane's own tokens
+  const int* sums[kOwn];
+  float chain[kOwn];
+#pragma unroll
+  for (int t = 0; t < kOwn; ++t) {
+    const int64_t row = InputRow(p, w, own + t < w.count ? own + t : 0) * p.batch + w.batch;
     steps[t] = p.in.steps + row * blocks;
     sums[t] = p.in.sums + row * blocks;
     chain[t] = 0;
@@ -155,16 +190,11 @@ __global__ void QuantizedKernel(Product p) {
         dot[t] = __dp4a(q.word[1], x[q.at[1]], __dp4a(q.word[0], x[q.at[0]], 0)) * q.scale;
       }
     }
-#pragma unroll
-    for (int t = 0; t < kTokens; ++t) {
-      dot[t] += __shfl_xor_sync(kAllLanes, dot[t], 1);
-      dot[t] += __shfl_xor_sync(kAllLanes, dot[t], 2);
-    }
+    AddParts<kTokens>(dot, part);
     if (!mine) continue;
     const Scale s = Block<kType>::ScaleOf(w.weight, b);
 #pragma unroll
-    for (int t = 0; t < kTokens; ++t) {
-      if (t >= w.count) continue;
+    for (int t = 0; t < kOwn; ++t) {
       float value = s.d * static_cast<float>(dot[t]);
       if constexpr (Block<kType>::kHasMinimum) {
         value -= s.minimum * static_cast<float>(s.minimum_scale * sums[t][b]);
@@ -172,13 +202,12 @@ __global__ void QuantizedKernel(Product p) {
       chain[t] = fmaf(steps[t][b], value, chain[t]);
     }
   }
-  float sum[kTokens];
+  // With fewer than four tokens several lanes have the same chain: one of them writes it.
+  if (kTokens >= 4 || (kTokens == 2 ? part % 2 == 0 : part == 0)) {
 #pragma unroll
-  for (int t = 0; t < kTokens; ++t) {
-    sum[t] = 0;
-    for (int r = 0; r < kRanges; ++r) sum[t] += __shfl_sync(kAllLanes, chain[t], 4 * r);
+    for (int t = 0; t < kOwn; ++t) chains[warp][own + t][lane / 4] = chain[t];
   }
-  Store<kTokens>(p, w, sum);
+  Store<kTokens, kRanges>(p, w, chains[warp][0]);
 }
 
 // Eight neighbouring elements of a plain row; kAligned: by loads of 16 bytes.
@@ -203,9 +232,10 @@ __device__ void LoadPiece(const unsigned char* row, int64_t i, float (&x)[8]) {
 
 template <uint32_t kType, int kTokens, bool kAligned>
 __global__ void PlainKernel(Product p) {
+  __shared__ float chains[kWarps][kTokens][kWarp];
   Work w;
   if (!FindWork<kTokens>(p, w)) return;
-  const int lane = static_cast<int>(threadIdx.x) % kWarp;
+  const int lane = static_cast<int>(threadIdx.x) % kWarp, warp = static_cast<int>(threadIdx.x) / kWarp;
   const float* x[kTokens];
   float chain[kTokens];
 #pragma unroll
@@ -232,13 +262,9 @@ __global__ void PlainKernel(Product p) {
       }
     }
   }
-  float sum[kTokens];
 #pragma unroll
-  for (int t = 0; t < kTokens; ++t) {
-    sum[t] = 0;
-    for (int l = 0; l < kWarp; ++l) sum[t] += __shfl_sync(kAllLanes, chain[t], l);
-  }
-  Store<kTokens>(p, w, sum);
+  for (int t = 0; t < kTokens; ++t) chains[warp][t][lane] = chain[t];
+  Store<kTokens, kWarp>(p, w, chains[warp][0]);
 }
 
 bool IsAligned(const Product& p) {

@@ -7,8 +7,8 @@
 #include <memory>
 #include <vector>
 
+#include "core/backend/cuda/context.h"
 #include "core/backend/cuda/device.h"
-#include "core/backend/cuda/launch.h"
 
 namespace raison::cuda {
 
