@@ -1,21 +1,26 @@
 #!/usr/bin/env bash
 # Installs what a build of Raison needs from Debian 12's own registry, and nothing that is there.
 #
-#   packaging/setup.sh            what the demo needs (the same as --demo)
-#   packaging/setup.sh --tests    what tests/run.sh needs as well
-#   packaging/setup.sh --check    with either: install nothing, name what is missing
+#   packaging/setup.sh              what the demo needs (the same as --demo)
+#   packaging/setup.sh --tests      what tests/run.sh needs as well
+#   packaging/setup.sh --with-cuda  with either: also a CUDA 13.0 compiler where the machine has none
+#   packaging/setup.sh --check      with any: install nothing, name what is missing
 #
 # The only place in the project that knows package names. Owns system packages (apt, root or sudo),
 # the Rust crates that Cargo.lock pins (in cargo's own cache), and under
-# ${XDG_CACHE_HOME:-~/.cache}/raison the source of Abseil and, for the tests, an arm64 sysroot; all
-# but the first need no root and touch no system file. When all is present it uses neither root nor
-# network and ends at once.
+# ${XDG_CACHE_HOME:-~/.cache}/raison the source of Abseil, for the tests an arm64 sysroot, and nvcc
+# from PyPI (0.3 GB); all but the first need no root and touch no system file. When all is present it
+# uses neither root nor network and ends at once.
 set -euo pipefail
 
 readonly CACHE="${XDG_CACHE_HOME:-$HOME/.cache}/raison"
 readonly ABSEIL_SERIES=20220623                # Debian 12's Abseil; the code is written against it
 readonly ABSEIL_STAMP="$ABSEIL_SERIES CVE-2025-0838 1"
 readonly SYSROOT_STAMP="arm64 pcre2 json rust 2"
+# What a driver of the 580 series can run, PTX included; cuBLAS is opened at run time and not built with.
+readonly CUDA_WHEELS=(nvidia-cuda-nvcc==13.0.88 nvidia-cuda-crt==13.0.88 nvidia-nvvm==13.0.88
+                      nvidia-cuda-runtime==13.0.96 nvidia-cuda-cccl==13.0.85)
+readonly CUDA_STAMP="${CUDA_WHEELS[*]} 1"
 readonly CARGO_AT_LEAST=75                     # 1.75; Debian 12's plain `cargo` is 1.63-1.66
 
 # patch and xz-utils: to unpack and mend Abseil's source.
@@ -33,12 +38,14 @@ SYSROOT_PACKAGES=(libpcre2-dev:arm64 libpcre2-8-0:arm64 nlohmann-json3-dev)
 
 mode=demo
 check_only=0
+with_cuda=0
 for arg in "$@"; do
   case "$arg" in
     --demo) mode=demo ;;
     --tests) mode=tests ;;
+    --with-cuda) with_cuda=1 ;;
     --check) check_only=1 ;;
-    -h | --help) sed -n '2,13s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,14s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) echo "setup.sh: unknown argument '$arg' (try --help)" >&2; exit 2 ;;
   esac
 done
@@ -75,6 +82,15 @@ missing_crates() {
              "$CARGO_LOCK")
 }
 
+# An nvcc of CUDA 13 or later that is on the machine is used as it is (RaisonCuda.cmake looks there).
+own_nvcc_is_enough() {
+  local nvcc
+  for nvcc in "${CUDACXX:-nvcc}" nvcc /usr/local/cuda/bin/nvcc; do
+    [[ $("$nvcc" --version 2>/dev/null) =~ release\ ([0-9]+)\. ]] && ((BASH_REMATCH[1] >= 13)) && return
+  done
+  return 1
+}
+
 wanted=("${DEMO_PACKAGES[@]}")
 own_cargo_is_enough || wanted+=("${RUST_PACKAGES[@]}")
 [[ $mode == tests ]] && wanted+=("${TEST_PACKAGES[@]}")
@@ -88,15 +104,20 @@ stamp_is() { [[ -f $1/.raison-stamp && $(<"$1/.raison-stamp") == "$2" ]]; }
 need_abseil=1; stamp_is "$CACHE/abseil" "$ABSEIL_STAMP" && need_abseil=0
 need_sysroot=0
 [[ $mode == tests ]] && ! stamp_is "$CACHE/sysroot-arm64" "$SYSROOT_STAMP" && need_sysroot=1
+need_cuda=0
+((with_cuda)) && ! stamp_is "$CACHE/cuda-13.0" "$CUDA_STAMP" && ! own_nvcc_is_enough && need_cuda=1
 mapfile -t crates < <(missing_crates)
+# pip lives in a virtual environment of Debian's Python.
+((need_cuda)) && ! /usr/bin/python3 -c 'import ensurepip' 2>/dev/null && missing+=(python3-venv)
 
-if ((${#missing[@]} + ${#crates[@]} + need_abseil + need_sysroot == 0)); then
+if ((${#missing[@]} + ${#crates[@]} + need_abseil + need_sysroot + need_cuda == 0)); then
   say "everything is here"
   exit 0
 fi
 list=("${missing[@]}")
 ((need_abseil)) && list+=("the source of abseil $ABSEIL_SERIES")
 ((need_sysroot)) && list+=("the arm64 sysroot (${SYSROOT_PACKAGES[*]}, a Rust compiler for it)")
+((need_cuda)) && list+=("a CUDA compiler (${CUDA_WHEELS[*]} of PyPI)")
 ((${#crates[@]})) && list+=("the crates ${crates[*]}")
 printf -v names '%s, ' "${list[@]}"
 say "missing: ${names%, }"
@@ -217,7 +238,26 @@ SCRIPT
   rm -rf "$dir"
 }
 
+# The wheels unpacked side by side, without what they depend on.
+fetch_cuda() {
+  local dir=$CACHE/setup.cuda root
+  rm -rf "$dir"
+  mkdir -p "$dir"
+  /usr/bin/python3 -m venv "$dir/venv" &&
+    "$dir/venv/bin/pip" install --disable-pip-version-check -q --no-deps --only-binary :all: \
+      --target "$dir/root" "${CUDA_WHEELS[@]}" ||
+    fail "PyPI cannot be reached; still missing: ${CUDA_WHEELS[*]}"
+  root=$dir/root/nvidia/cu13
+  ln -s lib "$root/lib64"                      # where nvcc's own profile looks
+  ln -s libcudart.so.13 "$root/lib/libcudart.so"
+  chmod +x "$root"/bin/* "$root"/nvvm/bin/*
+  "$root/bin/nvcc" --version >/dev/null || fail "the CUDA compiler of PyPI does not run here"
+  put_in_place "$dir/root" "$CACHE/cuda-13.0" "$CUDA_STAMP"
+  rm -rf "$dir"
+}
+
 ((need_abseil)) && { say "fetching Abseil's source"; fetch_abseil; }
+((need_cuda)) && { say "fetching a CUDA compiler"; fetch_cuda; }
 ((need_sysroot)) && { say "fetching the arm64 sysroot"; fetch_sysroot; }
 if ((${#crates[@]})); then
   say "fetching crates"

@@ -1,0 +1,184 @@
+#include "core/backend/cuda/device.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+
+#include "core/backend/cuda/errors.h"
+
+namespace raison::cuda {
+namespace {
+
+// CUDA 13 makes code for sm_75 and later only.
+constexpr int kLeastMajor = 7, kLeastMinor = 5;
+
+template <size_t kSize>
+void CopyText(char (&to)[kSize], const std::string& text) {
+  std::snprintf(to, kSize, "%s", text.c_str());
+}
+
+rsn_device_info Describe(int index, const cudaDeviceProp& p) {
+  rsn_device_info info{};
+  info.struct_size = sizeof info;
+  info.kind = p.integrated != 0 ? 1 : 2;
+  info.memory_total = p.totalGlobalMem;
+  CopyText(info.name, absl::StrCat("cuda:", index));
+  CopyText(info.description, absl::StrCat(p.name, ", sm_", p.major, p.minor, ", ",
+                                          p.multiProcessorCount, " multiprocessors"));
+  CopyText(info.driver, DriverVersion());
+  if (p.major < kLeastMajor || (p.major == kLeastMajor && p.minor < kLeastMinor)) {
+    CopyText(info.problem, absl::StrCat("the card is sm_", p.major, p.minor,
+                                        ", the CUDA back end needs sm_", kLeastMajor, kLeastMinor,
+                                        " or later"));
+  }
+  return info;
+}
+
+}  // namespace
+
+uint32_t Device::Count() {
+  int count = 0;
+  if (!CheckDriver().ok() || cudaGetDeviceCount(&count) != cudaSuccess) return 0;
+  return count > 0 ? static_cast<uint32_t>(count) : 0;
+}
+
+absl::StatusOr<rsn_device_info> Device::Query(uint32_t index) {
+  RSN_RETURN_IF_ERROR(CheckDriver());
+  const uint32_t count = Count();
+  if (index >= count) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("there is no CUDA device ", index, ", there are ", count));
+  }
+  cudaDeviceProp properties;
+  RSN_RETURN_IF_ERROR(CudaStatus(cudaGetDeviceProperties(&properties, static_cast<int>(index)),
+                                 "cudaGetDeviceProperties"));
+  return Describe(static_cast<int>(index), properties);
+}
+
+absl::StatusOr<std::unique_ptr<Device>> Device::Open(const rsn_backend_host*, uint32_t index) {
+  RSN_ASSIGN_OR_RETURN(const rsn_device_info info, Query(index));
+  if (info.problem[0] != 0) {
+    return absl::UnavailableError(absl::StrCat(info.name, " cannot be opened: ", info.problem));
+  }
+  auto device = std::unique_ptr<Device>(new Device);
+  device->index_ = static_cast<int>(index);
+  device->info_ = info;
+  RSN_RETURN_IF_ERROR(device->Enter());
+  int pools = 0;
+  cudaMemPool_t pool = nullptr;
+  if (cudaDeviceGetAttribute(&pools, cudaDevAttrMemoryPoolsSupported, device->index_) ==
+          cudaSuccess &&
+      pools != 0 && cudaDeviceGetDefaultMemPool(&pool, device->index_) == cudaSuccess) {
+    // Scratch memory is taken and given back by every operation: keep it from the driver.
+    uint64_t keep = UINT64_MAX;
+    device->has_pools_ = cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &keep) ==
+                         cudaSuccess;
+  }
+  RSN_RETURN_IF_ERROR(device->Check(
+      cudaStreamCreateWithFlags(&device->stream_, cudaStreamNonBlocking), "opening the card"));
+  return device;
+}
+
+Device::~Device() {
+  if (cudaSetDevice(index_) != cudaSuccess && !lost_) return;
+  for (int i = 0; i < 2; ++i) {
+    if (copied_[i] != nullptr) cudaEventDestroy(copied_[i]);
+    if (pieces_[i] != nullptr) cudaFreeHost(pieces_[i]);
+  }
+  if (stream_ != nullptr) cudaStreamDestroy(stream_);
+}
+
+rsn_device_info Device::Info() {
+  rsn_device_info info = info_;
+  size_t free = 0, total = 0;
+  if (Enter().ok() && cudaMemGetInfo(&free, &total) == cudaSuccess) {
+    info.memory_free = free;
+    info.memory_total = total;
+  } else if (lost_) {
+    CopyText(info.problem, "the card is lost until the process ends");
+  }
+  return info;
+}
+
+absl::Status Device::Enter() {
+  if (lost_) {
+    return absl::UnavailableError(absl::StrCat(
+        info_.name, " is lost: an earlier operation failed on the card; other devices go on"));
+  }
+  return Check(cudaSetDevice(index_), "cudaSetDevice");
+}
+
+absl::Status Device::Check(cudaError_t error, const char* what) {
+  if (error == cudaSuccess) return absl::OkStatus();
+  cudaGetLastError();  // so that it is not taken for the next call's
+  if (!IsLost(error)) return CudaStatus(error, what);
+  lost_ = true;
+  return absl::UnavailableError(absl::StrCat(info_.name, " is lost: ",
+                                             CudaStatus(error, what).message()));
+}
+
+absl::Status Device::OutOfMemory(uint64_t bytes) {
+  size_t free = 0, total = 0;
+  cudaGetLastError();
+  cudaMemGetInfo(&free, &total);
+  return absl::ResourceExhaustedError(absl::StrCat(info_.name, " is out of memory: ", bytes,
+                                                   " bytes were asked for, ", free, " of ", total,
+                                                   " are free"));
+}
+
+absl::StatusOr<void*> Device::Allocate(uint64_t bytes) {
+  void* p = nullptr;
+  const cudaError_t error = cudaMalloc(&p, std::max<uint64_t>(bytes, 1));
+  if (error == cudaErrorMemoryAllocation) return OutOfMemory(bytes);
+  RSN_RETURN_IF_ERROR(Check(error, "cudaMalloc"));
+  return p;
+}
+
+absl::Status Device::CopyIn(void* to, const void* from, uint64_t bytes) {
+  std::lock_guard lock(mutex_);
+  for (int i = 0; i < 2 && pieces_[i] == nullptr; ++i) {
+    if (copied_[i] == nullptr) {
+      RSN_RETURN_IF_ERROR(Check(cudaEventCreateWithFlags(&copied_[i], cudaEventDisableTiming),
+                                "cudaEventCreate"));
+    }
+    RSN_RETURN_IF_ERROR(
+        Check(cudaHostAlloc(&pieces_[i], kPieceBytes, cudaHostAllocDefault), "pinned memory"));
+  }
+  uint64_t done = 0;
+  for (int i = 0; done < bytes; i = 1 - i) {
+    const uint64_t now = std::min(kPieceBytes, bytes - done);
+    // The piece's copy of two rounds ago, or of an earlier weight.
+    RSN_RETURN_IF_ERROR(Check(cudaEventSynchronize(copied_[i]), "copying a weight"));
+    std::memcpy(pieces_[i], static_cast<const char*>(from) + done, now);
+    RSN_RETURN_IF_ERROR(Check(cudaMemcpyAsync(static_cast<char*>(to) + done, pieces_[i], now,
+                                              cudaMemcpyHostToDevice, stream_),
+                              "copying a weight"));
+    RSN_RETURN_IF_ERROR(Check(cudaEventRecord(copied_[i], stream_), "copying a weight"));
+    done += now;
+  }
+  return Check(cudaStreamSynchronize(stream_), "copying a weight");
+}
+
+absl::Status Device::Zero(void* p, uint64_t bytes) {
+  std::lock_guard lock(mutex_);
+  RSN_RETURN_IF_ERROR(Check(cudaMemsetAsync(p, 0, bytes, stream_), "clearing a buffer"));
+  return Check(cudaStreamSynchronize(stream_), "clearing a buffer");
+}
+
+absl::StatusOr<std::unique_ptr<DeviceMemory>> NewMemory(Device& device, uint64_t bytes) {
+  auto memory = std::make_unique<DeviceMemory>();
+  memory->device = &device;
+  memory->bytes = bytes;
+  RSN_ASSIGN_OR_RETURN(void* const p, device.Allocate(bytes));
+  memory->data = static_cast<std::byte*>(p);
+  return memory;
+}
+
+void FreeMemory(DeviceMemory* memory) {
+  if (memory == nullptr) return;
+  memory->device->Enter().IgnoreError();  // memory of a lost card is given back as far as it can
+  cudaFree(memory->data);
+  delete memory;
+}
+
+}  // namespace raison::cuda

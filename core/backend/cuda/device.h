@@ -1,0 +1,63 @@
+// A card: what is listed of it, its memory, and how weights come onto it. Refuses cards below sm_75
+// (CUDA 13 has no code for them) and every call after the card is lost.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "core/backend/reference/view.h"
+#include "core/base/status.h"
+#include "raison/backend.h"
+
+namespace raison::cuda {
+
+class Device {
+ public:
+  static uint32_t Count();
+  static absl::StatusOr<rsn_device_info> Query(uint32_t index);  // without opening it
+  static absl::StatusOr<std::unique_ptr<Device>> Open(const rsn_backend_host* host, uint32_t index);
+  ~Device();
+  Device(const Device&) = delete;
+  Device& operator=(const Device&) = delete;
+
+  rsn_device_info Info();
+  // Makes the card the calling thread's; an error if it is lost. Every entry begins with this.
+  absl::Status Enter();
+  // Keeps in mind that the card is lost, and says so.
+  absl::Status Check(cudaError_t error, const char* what);
+  absl::Status OutOfMemory(uint64_t bytes);
+  bool has_pools() const { return has_pools_; }
+
+  absl::StatusOr<void*> Allocate(uint64_t bytes);  // cudaMalloc with a sentence
+  // Copies host bytes to the card through two pinned pieces, so that reading them (from a file, it
+  // may be) overlaps with the copy; all is there when it returns.
+  absl::Status CopyIn(void* to, const void* from, uint64_t bytes);
+  absl::Status Zero(void* p, uint64_t bytes);
+
+ private:
+  Device() = default;
+
+  static constexpr uint64_t kPieceBytes = 8 << 20;
+
+  int index_ = 0;
+  rsn_device_info info_{};
+  bool has_pools_ = false;
+  std::atomic<bool> lost_{false};
+  std::mutex mutex_;  // of the copies
+  cudaStream_t stream_ = nullptr;
+  void* pieces_[2] = {};
+  cudaEvent_t copied_[2] = {};
+};
+
+// What an rsn_buffer is.
+struct DeviceMemory : reference::Memory {
+  Device* device = nullptr;
+};
+absl::StatusOr<std::unique_ptr<DeviceMemory>> NewMemory(Device& device, uint64_t bytes);
+void FreeMemory(DeviceMemory* memory);
+
+}  // namespace raison::cuda

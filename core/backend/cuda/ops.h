@@ -1,0 +1,22 @@
+// Every operation of the table, enqueued on a stream. The arguments have been checked (shapes,
+// extents, alignment); indices that lie in device memory are checked there.
+#pragma once
+
+#include "core/backend/cuda/context.h"
+#include "raison/backend.h"
+
+namespace raison::cuda {
+
+#define RSN_CUDA_OPS(X)                                                                       \
+  X(embed) X(gather_rows) X(rms_norm) X(matmul) X(rope_table) X(rope) X(kv_write)              \
+  X(kv_copy_page) X(attention) X(mla_attention) X(silu_mul) X(moe_route) X(moe_experts)        \
+  X(reduce_logits)
+#define RSN_CUDA_DECLARE(op) void Run(Context& c, const rsn_##op& a);
+RSN_CUDA_OPS(RSN_CUDA_DECLARE)
+#undef RSN_CUDA_DECLARE
+
+// What kernels are compiled for; `supports` refuses more.
+constexpr int64_t kMostValueWidth = 512;  // of attention: an accumulator per lane and 32 columns
+constexpr int64_t kMostExperts = 4096;    // of routing: two floats each in 48 KiB of shared memory
+
+}  // namespace raison::cuda

@@ -1,0 +1,358 @@
+#include "core/backend/cuda/product.h"
+
+#include "core/backend/cuda/blocks.h"
+#include "core/backend/cuda/ops.h"
+
+namespace raison::cuda {
+namespace {
+
+constexpr int kWarps = kBlockThreads / kWarp;
+
+// -------- activations to int8 -----------------------------------------------------------------------
+
+// One warp per block of 32. step = largest / 127; a block below 1e-35 is zero, one with a NaN or an
+// infinity has the step NaN.
+__device__ void QuantizeBlock(float x, int64_t block, int8_t* codes, float* steps, int* sums) {
+  const int lane = static_cast<int>(threadIdx.x) % kWarp;
+  const float most = WarpMax(fabsf(x));
+  const bool finite = __all_sync(kAllLanes, fabsf(x) < Infinity()) != 0;
+  const bool zero = most < 1e-35f;
+  const float inverse = zero ? 0.0f : 127.0f / most;
+  const int code = finite ? static_cast<int>(rintf(x * inverse)) : 0;
+  codes[block * 32 + lane] = static_cast<int8_t>(code);
+  const int sum = WarpSum(code);
+  if (lane == 0) {
+    steps[block] = finite ? (zero ? 0.0f : most / 127.0f) : QuietNaN();
+    sums[block] = sum;
+  }
+}
+
+struct QuantizeArgs {
+  View in;
+  int64_t rows, batch, blocks;
+  int8_t* codes;
+  float* steps;
+  int* sums;
+};
+__global__ void QuantizeKernel(QuantizeArgs a) {
+  const int64_t n = static_cast<int64_t>(blockIdx.x) * kWarps + threadIdx.x / kWarp;
+  if (n >= a.rows * a.batch * a.blocks) return;
+  const int64_t row = n / a.blocks;
+  const float* in = At<float>(a.in, row / a.batch, row % a.batch) + n % a.blocks * 32;
+  QuantizeBlock(in[threadIdx.x % kWarp], n, a.codes, a.steps, a.sums);
+}
+
+struct GatedArgs {
+  Gated in;
+  int64_t blocks;  // of 32 columns
+  int8_t* codes;
+  float* steps;
+  int* sums;
+};
+__global__ void QuantizeGatedKernel(GatedArgs a) {
+  const int64_t n = static_cast<int64_t>(blockIdx.x) * kWarps + threadIdx.x / kWarp;
+  if (n >= *a.in.count * a.blocks) return;
+  const int64_t i = n * 32 + threadIdx.x % kWarp;
+  const float x = Silu(a.in.gate[i]) * a.in.up[i];
+  if (a.in.plain != nullptr) a.in.plain[i] = x;
+  QuantizeBlock(x, n, a.codes, a.steps, a.sums);
+}
+__global__ void GateKernel(Gated in, int64_t width) {
+  const int64_t n = GlobalThread();
+  if (n < *in.count * width) in.plain[n] = Silu(in.gate[n]) * in.up[n];
+}
+
+void TakeCodes(Context& c, int64_t rows, int64_t width, int8_t*& codes, float*& steps, int*& sums) {
+  codes = c.Take<int8_t>(rows * width);
+  steps = c.Take<float>(rows * (width / 32));
+  sums = c.Take<int>(rows * (width / 32));
+}
+
+// -------- the products ------------------------------------------------------------------------------
+
+// What one warp works on: up to kTokens rows of activations and one output.
+struct Work {
+  const unsigned char* weight;  // the output's row
+  int64_t output;
+  int count;      // tokens in use
+  int64_t first;  // row of `out` of token 0; with groups the sorted index
+  int64_t batch;
+};
+
+// False where there is nothing to do: for a whole warp, mostly for a whole block.
+template <int kTokens>
+__device__ bool FindWork(const Product& p, Work& w) {
+  w.output = static_cast<int64_t>(blockIdx.x) * kWarps + threadIdx.x / kWarp;
+  if (w.output >= p.outputs) return false;
+  if (p.groups.tiles != nullptr) {
+    if (static_cast<int>(blockIdx.y) >= *p.groups.tile_count) return false;
+    const ExpertTile tile = p.groups.tiles[blockIdx.y];
+    w.weight = At<unsigned char>(p.weight, tile.slot, w.output);
+    w.count = tile.count;
+    w.first = tile.first;
+    w.batch = 0;
+    return true;
+  }
+  w.batch = blockIdx.z;
+  w.weight = At<unsigned char>(p.weight, w.batch, w.output);
+  w.first = static_cast<int64_t>(blockIdx.y) * kTokens;
+  const int64_t left = p.rows - w.first;
+  w.count = static_cast<int>(left < kTokens ? left : kTokens);
+  return w.count > 0;
+}
+
+// The row of activations of token t of the work.
+__device__ inline int64_t InputRow(const Product& p, const Work& w, int t) {
+  if (p.groups.tiles == nullptr) return w.first + t;
+  return p.groups.used == 0 ? w.first + t : p.groups.sorted[w.first + t] / p.groups.used;
+}
+
+// chains: (kTokens, kChains) of this warp in shared memory. Lane t adds token t's in order.
+template <int kTokens, int kChains>
+__device__ void Store(const Product& p, const Work& w, const float* chains) {
+  __syncwarp();
+  const int t = static_cast<int>(threadIdx.x) % kWarp;
+  if (t >= w.count) return;
+  float y = 0;
+  for (int i = 0; i < kChains; ++i) y += chains[t * kChains + i];
+  float* out = At<float>(p.out, w.first + t, w.batch) + w.output;
+  if (p.bias != nullptr) y += p.bias[w.output];
+  *out = p.accumulate ? *out + y : y;
+}
+
+// Each of four neighbouring lanes has a part of every token's sum. Afterwards lane `part` has the
+// sums of kTokens / 4 tokens (of one, with fewer tokens), from OwnToken(part) on, in v[0], v[1] ...
+template <int kTokens>
+__device__ int OwnToken(int part) {
+  if constexpr (kTokens == 1) return 0;
+  if constexpr (kTokens == 2) return part / 2;
+  return part / 2 * (kTokens / 2) + part % 2 * (kTokens / 4);
+}
+template <int kTokens>
+__device__ void AddParts(int (&v)[kTokens], int part) {
+  int count = kTokens;
+#pragma unroll
+  for (int with = 2; with >= 1; with /= 2) {
+    if (count == 1) {
+      v[0] += __shfl_xor_sync(kAllLanes, v[0], with);
+      continue;
+    }
+    count /= 2;
+    const bool upper = (part & with) != 0;
+#pragma unroll
+    for (int i = 0; i < kTokens / 2; ++i) {
+      if (i >= count) break;
+      const int give = upper ? v[i] : v[i + count];
+      const int keep = upper ? v[i + count] : v[i];
+      v[i] = keep + __shfl_xor_sync(kAllLanes, give, with);
+    }
+  }
+}
+
+// Four lanes per block of 32, each with 8 weights; lane / 4 is the range.
+template <uint32_t kType, int kTokens>
+__global__ void QuantizedKernel(Product p) {
+  constexpr int kOwn = kTokens < 4 ? 1 : kTokens / 4;
+  __shared__ float chains[kWarps][kTokens][kRanges];
+  Work w;
+  if (!FindWork<kTokens>(p, w)) return;
+  const int lane = static_cast<int>(threadIdx.x) % kWarp, warp = static_cast<int>(threadIdx.x) / kWarp;
+  const int part = lane % 4, own = OwnToken<kTokens>(part);
+  const int blocks = static_cast<int>(p.width / 32);
+  const int length = (blocks + kRanges - 1) / kRanges;
+  const int begin = lane / 4 * length;
+  const int* codes[kTokens];  // the tokens' int8 codes by fours
+#pragma unroll
+  for (int t = 0; t < kTokens; ++t) {
+    const int64_t row = InputRow(p, w, t < w.count ? t : 0) * p.batch + w.batch;
+    codes[t] = reinterpret_cast<const int*>(p.in.codes + row * p.width);
+  }
+  const float* steps[kOwn];  // of the lane's own tokens
+  const int* sums[kOwn];
+  float chain[kOwn];
+#pragma unroll
+  for (int t = 0; t < kOwn; ++t) {
+    const int64_t row = InputRow(p, w, own + t < w.count ? own + t : 0) * p.batch + w.batch;
+    steps[t] = p.in.steps + row * blocks;
+    sums[t] = p.in.sums + row * blocks;
+    chain[t] = 0;
+  }
+  for (int i = 0; i < length; ++i) {
+    const int b = begin + i;
+    const bool mine = b < blocks;
+    const Part q = mine ? Block<kType>::Load(w.weight, b, part) : Part{};
+    int dot[kTokens];
+#pragma unroll
+    for (int t = 0; t < kTokens; ++t) {
+      dot[t] = 0;
+      if (mine && t < w.count) {
+        const int* x = codes[t] + b * 8;
+        dot[t] = __dp4a(q.word[1], x[q.at[1]], __dp4a(q.word[0], x[q.at[0]], 0)) * q.scale;
+      }
+    }
+    AddParts<kTokens>(dot, part);
+    if (!mine) continue;
+    const Scale s = Block<kType>::ScaleOf(w.weight, b);
+#pragma unroll
+    for (int t = 0; t < kOwn; ++t) {
+      float value = s.d * static_cast<float>(dot[t]);
+      if constexpr (Block<kType>::kHasMinimum) {
+        value -= s.minimum * static_cast<float>(s.minimum_scale * sums[t][b]);
+      }
+      chain[t] = fmaf(steps[t][b], value, chain[t]);
+    }
+  }
+  // With fewer than four tokens several lanes have the same chain: one of them writes it.
+  if (kTokens >= 4 || (kTokens == 2 ? part % 2 == 0 : part == 0)) {
+#pragma unroll
+    for (int t = 0; t < kOwn; ++t) chains[warp][own + t][lane / 4] = chain[t];
+  }
+  Store<kTokens, kRanges>(p, w, chains[warp][0]);
+}
+
+// Eight neighbouring elements of a plain row; kAligned: by loads of 16 bytes.
+template <uint32_t kType, bool kAligned>
+__device__ void LoadPiece(const unsigned char* row, int64_t i, float (&x)[8]) {
+  if constexpr (!kAligned) {
+    for (int k = 0; k < 8; ++k) x[k] = LoadPlain<kType>(row, i + k);
+  } else if constexpr (kType == RSN_DTYPE_F32) {
+    const float4 a = reinterpret_cast<const float4*>(row)[i / 4];
+    const float4 b = reinterpret_cast<const float4*>(row)[i / 4 + 1];
+    x[0] = a.x, x[1] = a.y, x[2] = a.z, x[3] = a.w;
+    x[4] = b.x, x[5] = b.y, x[6] = b.z, x[7] = b.w;
+  } else {
+    const uint4 v = reinterpret_cast<const uint4*>(row)[i / 8];
+    const unsigned words[4] = {v.x, v.y, v.z, v.w};
+    for (int k = 0; k < 8; ++k) {
+      const uint16_t bits = static_cast<uint16_t>(words[k / 2] >> 16 * (k % 2));
+      x[k] = kType == RSN_DTYPE_F16 ? HalfToFloat(bits) : BFloatToFloat(bits);
+    }
+  }
+}
+
+template <uint32_t kType, int kTokens, bool kAligned>
+__global__ void PlainKernel(Product p) {
+  __shared__ float chains[kWarps][kTokens][kWarp];
+  Work w;
+  if (!FindWork<kTokens>(p, w)) return;
+  const int lane = static_cast<int>(threadIdx.x) % kWarp, warp = static_cast<int>(threadIdx.x) / kWarp;
+  const float* x[kTokens];
+  float chain[kTokens];
+#pragma unroll
+  for (int t = 0; t < kTokens; ++t) {
+    x[t] = At<float>(p.in.plain, InputRow(p, w, t < w.count ? t : 0), w.batch);
+    chain[t] = 0;
+  }
+  for (int64_t i = lane * 8; i < p.width; i += kWarp * 8) {
+    if (i + 8 <= p.width) {
+      float weight[8];
+      LoadPiece<kType, kAligned>(w.weight, i, weight);
+#pragma unroll
+      for (int t = 0; t < kTokens; ++t) {
+        if (t >= w.count) continue;
+        for (int k = 0; k < 8; ++k) chain[t] = fmaf(weight[k], x[t][i + k], chain[t]);
+      }
+    } else {
+      for (int64_t k = i; k < p.width; ++k) {
+        const float weight = LoadPlain<kType>(w.weight, k);
+#pragma unroll
+        for (int t = 0; t < kTokens; ++t) {
+          if (t < w.count) chain[t] = fmaf(weight, x[t][k], chain[t]);
+        }
+      }
+    }
+  }
+#pragma unroll
+  for (int t = 0; t < kTokens; ++t) chains[warp][t][lane] = chain[t];
+  Store<kTokens, kWarp>(p, w, chains[warp][0]);
+}
+
+bool IsAligned(const Product& p) {
+  uint64_t all = reinterpret_cast<uintptr_t>(p.weight.data);
+  all |= static_cast<uint64_t>(p.weight.stride[0]) | static_cast<uint64_t>(p.weight.stride[1]);
+  return all % 16 == 0;
+}
+
+template <uint32_t kType, int kTokens>
+void LaunchProduct(Context& c, const Product& p) {
+  const bool grouped = p.groups.tiles != nullptr;
+  const Grid grid{.x = DivideUp(p.outputs, kWarps),
+                  .y = grouped ? p.groups.capacity : DivideUp(p.rows, kTokens),
+                  .z = grouped ? 1 : p.batch};
+  if constexpr (!IsPlain(kType)) {
+    Launch(c, grid, QuantizedKernel<kType, kTokens>, p);
+  } else if (IsAligned(p)) {
+    Launch(c, grid, PlainKernel<kType, kTokens, true>, p);
+  } else {
+    Launch(c, grid, PlainKernel<kType, kTokens, false>, p);
+  }
+}
+
+}  // namespace
+
+bool QuantizesActivations(uint32_t weight_type) { return !IsPlain(weight_type); }
+
+void Quantize(Context& c, const View& in, int64_t rows, int64_t batch, int64_t width,
+              Activations& to) {
+  QuantizeArgs a{in, rows, batch, width / 32, nullptr, nullptr, nullptr};
+  TakeCodes(c, rows * batch, width, a.codes, a.steps, a.sums);
+  Launch(c, {.x = DivideUp(rows * batch * a.blocks, kWarps)}, QuantizeKernel, a);
+  to.codes = a.codes;
+  to.steps = a.steps;
+  to.sums = a.sums;
+}
+
+void QuantizeGated(Context& c, const Gated& in, int64_t rows, int64_t width, Activations& to) {
+  GatedArgs a{in, width / 32, nullptr, nullptr, nullptr};
+  TakeCodes(c, rows, width, a.codes, a.steps, a.sums);
+  Launch(c, {.x = DivideUp(rows * a.blocks, kWarps)}, QuantizeGatedKernel, a);
+  to.codes = a.codes;
+  to.steps = a.steps;
+  to.sums = a.sums;
+}
+
+void GateOnly(Context& c, const Gated& in, int64_t rows, int64_t width) {
+  Launch(c, {.x = DivideUp(rows * width, kBlockThreads)}, GateKernel, in, width);
+}
+
+void Multiply(Context& c, const Product& p) {
+  const int64_t tokens = p.groups.tiles != nullptr ? p.tokens : p.rows;
+  ForType(p.type, [&](auto type) {
+    constexpr uint32_t kType = decltype(type)::value;
+    if (tokens <= 1) return LaunchProduct<kType, 1>(c, p);
+    if (tokens <= 2) return LaunchProduct<kType, 2>(c, p);
+    if (tokens <= 4) return LaunchProduct<kType, 4>(c, p);
+    LaunchProduct<kType, kMostTokens>(c, p);
+  });
+}
+
+void Run(Context& c, const rsn_matmul& a) {
+  const bool batched = a.in.rank == 3;
+  const int64_t rows = a.in.shape[0], batch = batched ? a.in.shape[1] : 1;
+  const int64_t width = a.in.shape[a.in.rank - 1];
+  if (rows == 0 || batch == 0) return;
+  Activations in{};
+  in.plain = ViewOf(a.in);
+  bool quantized = false;
+  for (uint32_t j = 0; j < a.terms; ++j) {
+    quantized = quantized || QuantizesActivations(a.term[j].weight.dtype);
+  }
+  if (quantized) Quantize(c, in.plain, rows, batch, width, in);
+  for (uint32_t j = 0; j < a.terms; ++j) {
+    const rsn_matmul_term& term = a.term[j];
+    Product p{.weight = ViewOf(term.weight),
+              .type = term.weight.dtype,
+              .rows = rows,
+              .batch = batch,
+              .outputs = term.out.shape[a.in.rank - 1],
+              .width = width,
+              .in = in,
+              .out = ViewOf(term.out)};
+    if (!batched) p.weight.stride[1] = std::exchange(p.weight.stride[0], 0);
+    if (term.bias.buffer != nullptr) p.bias = reinterpret_cast<float*>(ViewOf(term.bias).data);
+    p.accumulate = a.accumulate != 0;
+    Multiply(c, p);
+  }
+}
+
+}  // namespace raison::cuda

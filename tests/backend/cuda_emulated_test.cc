@@ -1,0 +1,305 @@
+// The CUDA back end on an emulated card (tests/backend/simt): every operation by the conformance kit,
+// and what happens when the card, its memory or its driver fails.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "core/backend/conformance/conformance.h"
+#include "core/backend/cuda/cuda_backend.h"
+#include "core/backend/reference/reference_backend.h"
+#include "tests/backend/simt/simt.h"
+
+namespace raison {
+namespace {
+
+using conformance::Report;
+
+class CudaKitTest : public testing::TestWithParam<const char*> {};
+
+TEST_P(CudaKitTest, IsWithinTheTable) {
+  simt::Install({});
+  const absl::StatusOr<Report> report = conformance::RunSuite({.subject = OpenCudaBackend,
+                                                               .reference = OpenReferenceBackend,
+                                                               .threads = {1, 1},
+                                                               .only_op = GetParam()});
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_GT(report->run, 0);
+  EXPECT_TRUE(report->refused.empty()) << report->refused.front();
+  constexpr size_t kShown = 10;
+  for (size_t i = 0; i < report->failures.size() && i < kShown; ++i) {
+    ADD_FAILURE() << report->failures[i];
+  }
+  EXPECT_LE(report->failures.size(), kShown) << "and more";
+  for (const auto& [key, worst] : report->worst) {
+    std::cout << "  largest error " << key << ": " << worst.error << " in " << worst.where << "\n";
+  }
+  EXPECT_EQ(simt::LastFault(), "");
+  EXPECT_EQ(simt::InUse(), simt::Usage{});
+}
+
+INSTANTIATE_TEST_SUITE_P(Operations, CudaKitTest,
+                         testing::Values("embed", "gather_rows", "rms_norm", "matmul", "rope_table",
+                                         "rope", "kv_write", "kv_copy_page", "attention",
+                                         "mla_attention", "silu_mul", "moe_route", "moe_experts",
+                                         "reduce_logits", "step"),
+                         [](const auto& info) { return std::string(info.param); });
+
+
+// -------- when something fails ------------------------------------------------------------------------
+
+// A device and a queue of the emulated card, through the table alone.
+class Opened {
+ public:
+  explicit Opened(const simt::Card& card = {}) {
+    simt::Install(card);
+    table.struct_size = sizeof table;
+    EXPECT_EQ(OpenCudaBackend(nullptr, &table), 0);
+    EXPECT_EQ(table.device_open(nullptr, 0, &device), 0) << table.last_error();
+    EXPECT_EQ(table.queue_new(device, &queue), 0) << table.last_error();
+  }
+  ~Opened() {
+    table.queue_free(queue);
+    table.device_close(device);
+    EXPECT_EQ(simt::InUse(), simt::Usage{});
+    simt::Install({});
+  }
+  std::string error() const { return table.last_error(); }
+
+  rsn_backend table{};
+  rsn_device_state* device = nullptr;
+  rsn_queue* queue = nullptr;
+};
+
+rsn_tensor View(rsn_buffer* buffer, uint32_t dtype, std::initializer_list<int64_t> shape) {
+  rsn_tensor t{.buffer = buffer, .dtype = dtype, .rank = static_cast<uint32_t>(shape.size())};
+  std::copy(shape.begin(), shape.end(), t.shape);
+  int64_t stride = 4;
+  for (uint32_t d = t.rank; d-- > 0;) {
+    t.stride[d] = stride;
+    stride *= t.shape[d];
+  }
+  return t;
+}
+
+TEST(CudaFailureTest, NoDriverAndAnOldDriverAreSaid) {
+  rsn_backend table{};
+  table.struct_size = sizeof table;
+  simt::Install({.driver = 0});
+  EXPECT_EQ(OpenCudaBackend(nullptr, &table), -32);
+  EXPECT_NE(std::string(table.last_error()).find("no NVIDIA driver is installed"),
+            std::string::npos);
+  EXPECT_EQ(table.device_count(), 0u);
+  simt::Install({.driver = 12040});
+  EXPECT_EQ(OpenCudaBackend(nullptr, &table), -32);
+  const std::string old = table.last_error();
+  EXPECT_NE(old.find("12.4"), std::string::npos) << old;
+  EXPECT_NE(old.find("13.0"), std::string::npos) << old;
+  simt::Install({});
+}
+
+TEST(CudaFailureTest, AnOldCardIsListedAndRefused) {
+  simt::Install({.devices = 2, .major = 7, .minor = 0});
+  rsn_backend table{};
+  table.struct_size = sizeof table;
+  ASSERT_EQ(OpenCudaBackend(nullptr, &table), 0);
+  ASSERT_EQ(table.device_count(), 2u);
+  rsn_device_info info{};
+  info.struct_size = sizeof info;
+  ASSERT_EQ(table.device_query(1, &info), 0);
+  EXPECT_STREQ(info.name, "cuda:1");
+  EXPECT_NE(std::string(info.problem).find("sm_70"), std::string::npos) << info.problem;
+  rsn_device_state* device = nullptr;
+  EXPECT_EQ(table.device_open(nullptr, 1, &device), -32);
+  EXPECT_NE(std::string(table.last_error()).find("sm_75"), std::string::npos);
+  EXPECT_EQ(table.device_open(nullptr, 2, &device), -10);
+  EXPECT_EQ(device, nullptr);
+  EXPECT_EQ(simt::InUse(), simt::Usage{});
+  simt::Install({});
+}
+
+TEST(CudaFailureTest, OutOfMemorySaysHowMuchAndTheQueueGoesOn) {
+  Opened o({.memory = 1 << 20});
+  rsn_buffer* large = nullptr;
+  EXPECT_EQ(o.table.buffer_new(o.device, 2 << 20, &large), -30);
+  EXPECT_EQ(large, nullptr);
+  EXPECT_NE(o.error().find("2097152 bytes were asked for"), std::string::npos) << o.error();
+  EXPECT_NE(o.error().find("of 1048576 are free"), std::string::npos) << o.error();
+  // An operation whose scratch memory does not fit: 256 rows of 2048 logits need 2 MiB and more.
+  rsn_buffer *logits = nullptr, *rest = nullptr;
+  ASSERT_EQ(o.table.buffer_new(o.device, 128 * 1024 * 4, &logits), 0) << o.error();
+  ASSERT_EQ(o.table.buffer_new(o.device, 64 << 10, &rest), 0) << o.error();
+  rsn_reduce_logits a{};
+  a.struct_size = sizeof a;
+  a.top = 1;
+  a.logits = View(logits, RSN_DTYPE_F32, {128, 1024});
+  a.adjust_begin = View(rest, RSN_DTYPE_I32, {129});
+  a.adjust_id = View(rest, RSN_DTYPE_I32, {1});
+  a.adjust_divisor = a.adjust_add = View(rest, RSN_DTYPE_F32, {1});
+  a.records = View(rest, RSN_DTYPE_F32, {128, 8});
+  a.ids = View(rest, RSN_DTYPE_I32, {128, 1});
+  a.values = a.raw = View(rest, RSN_DTYPE_F32, {128, 1});
+  a.records.offset = 4096, a.ids.offset = 16384, a.values.offset = 20480, a.raw.offset = 24576;
+  EXPECT_EQ(o.table.reduce_logits(o.queue, &a), -30) << o.error();
+  EXPECT_NE(o.error().find("bytes were asked for"), std::string::npos) << o.error();
+  EXPECT_EQ(o.table.synchronize(o.queue), 0) << o.error();
+  a.logits = View(logits, RSN_DTYPE_F32, {8, 1024});
+  a.adjust_begin.shape[0] = 9;
+  for (rsn_tensor* t : {&a.records, &a.ids, &a.values, &a.raw}) t->shape[0] = 8;
+  EXPECT_EQ(o.table.reduce_logits(o.queue, &a), 0) << o.error();
+  int32_t best = -1;
+  EXPECT_EQ(o.table.download(o.queue, &best, rest, 16384, 4), 0);
+  EXPECT_EQ(o.table.synchronize(o.queue), 0) << o.error();
+  EXPECT_EQ(best, 0);
+  o.table.buffer_free(logits);
+  o.table.buffer_free(rest);
+}
+
+TEST(CudaFailureTest, ALostCardIsAStatusAndNothingLeaks) {
+  Opened o;
+  rsn_buffer* buffer = nullptr;
+  ASSERT_EQ(o.table.buffer_new(o.device, 4096, &buffer), 0);
+  const float ones[16] = {};
+  ASSERT_EQ(o.table.upload(o.queue, buffer, 0, ones, sizeof ones), 0);
+  simt::LoseDevice();
+  EXPECT_EQ(o.table.synchronize(o.queue), -32);
+  EXPECT_NE(o.error().find("is lost"), std::string::npos) << o.error();
+  EXPECT_EQ(o.table.upload(o.queue, buffer, 0, ones, sizeof ones), -32);
+  EXPECT_NE(o.error().find("other devices go on"), std::string::npos) << o.error();
+  rsn_buffer* another = nullptr;
+  EXPECT_EQ(o.table.buffer_new(o.device, 16, &another), -32);
+  EXPECT_EQ(another, nullptr);
+  rsn_device_info info{};
+  info.struct_size = sizeof info;
+  EXPECT_EQ(o.table.device_info(o.device, &info), 0);
+  EXPECT_NE(std::string(info.problem).find("lost"), std::string::npos);
+  o.table.buffer_free(buffer);
+}
+
+TEST(CudaFailureTest, AWrongIndexOnTheCardIsSaidOnceAndTheQueueGoesOn) {
+  Opened o;
+  rsn_buffer* buffer = nullptr;
+  ASSERT_EQ(o.table.buffer_new(o.device, 1024, &buffer), 0);
+  const int32_t wrong[2] = {1, 7}, right[2] = {1, 0};
+  rsn_gather_rows a{};
+  a.struct_size = sizeof a;
+  a.index = View(buffer, RSN_DTYPE_I32, {2});
+  a.in = View(buffer, RSN_DTYPE_F32, {3, 4});
+  a.out = View(buffer, RSN_DTYPE_F32, {2, 4});
+  a.in.offset = 64, a.out.offset = 256;
+  for (bool recorded : {false, true}) {
+    rsn_recording* recording = nullptr;
+    if (recorded) {
+      ASSERT_EQ(o.table.record_begin(o.queue), 0) << o.error();
+      EXPECT_EQ(o.table.upload(o.queue, buffer, 0, wrong, sizeof wrong), -40);
+      EXPECT_EQ(o.table.synchronize(o.queue), -40);
+      EXPECT_EQ(o.table.gather_rows(o.queue, &a), 0);
+      ASSERT_EQ(o.table.record_end(o.queue, &recording), 0) << o.error();
+    }
+    const auto run = [&] {
+      return recorded ? o.table.replay(o.queue, recording) : o.table.gather_rows(o.queue, &a);
+    };
+    ASSERT_EQ(o.table.upload(o.queue, buffer, 0, wrong, sizeof wrong), 0);
+    EXPECT_EQ(run(), 0);
+    EXPECT_EQ(o.table.synchronize(o.queue), -10);
+    EXPECT_EQ(o.error(), "gather_rows: index[1] is 7, the limit is 3");
+    EXPECT_EQ(o.table.synchronize(o.queue), 0) << o.error();
+    ASSERT_EQ(o.table.upload(o.queue, buffer, 0, right, sizeof right), 0);
+    EXPECT_EQ(run(), 0);
+    EXPECT_EQ(o.table.synchronize(o.queue), 0) << o.error();
+    if (recorded) o.table.recording_free(recording);
+  }
+  o.table.buffer_free(buffer);
+}
+
+// A queue that is freed in the middle of a recording, and uploads of more than all slots hold.
+TEST(CudaFailureTest, QueuesMayEndWhileRecordingAndUploadsMayBeLarge) {
+  Opened o;
+  rsn_queue* queue = nullptr;
+  ASSERT_EQ(o.table.queue_new(o.device, &queue), 0);
+  ASSERT_EQ(o.table.record_begin(queue), 0);
+  EXPECT_EQ(o.table.record_begin(queue), -40);
+  o.table.queue_free(queue);
+  constexpr size_t kBytes = (9 << 20) + 12345;  // beyond what is downloaded through pinned memory
+  std::vector<unsigned char> sent(kBytes), got(kBytes);
+  for (size_t i = 0; i < kBytes; ++i) sent[i] = static_cast<unsigned char>(i * 2654435761u >> 13);
+  rsn_buffer* buffer = nullptr;
+  ASSERT_EQ(o.table.buffer_new(o.device, kBytes + 4, &buffer), 0);
+  std::vector<unsigned char> passing = sent;
+  ASSERT_EQ(o.table.upload(o.queue, buffer, 4, passing.data(), kBytes), 0) << o.error();
+  std::fill(passing.begin(), passing.end(), 0);
+  uint32_t first = 1;
+  ASSERT_EQ(o.table.download(o.queue, &first, buffer, 0, 4), 0);
+  ASSERT_EQ(o.table.download(o.queue, got.data(), buffer, 4, kBytes), 0) << o.error();
+  ASSERT_EQ(o.table.synchronize(o.queue), 0) << o.error();
+  EXPECT_EQ(first, 0u);  // buffers begin as zeros
+  EXPECT_EQ(got, sent);
+  EXPECT_EQ(o.table.upload(o.queue, buffer, 5, sent.data(), kBytes), -10);
+  rsn_tensor weight = View(nullptr, RSN_DTYPE_F32, {2, 1200000});  // more than two pieces
+  uint32_t referenced = 7;
+  ASSERT_EQ(o.table.weight(o.device, &weight, sent.data(), 9600001, 3, &referenced), -10);
+  sent.resize(9600000), got.resize(9600000);
+  ASSERT_EQ(o.table.weight(o.device, &weight, sent.data(), sent.size(), 3, &referenced), 0)
+      << o.error();
+  EXPECT_EQ(referenced, 0u);
+  ASSERT_EQ(o.table.download(o.queue, got.data(), weight.buffer, 0, got.size()), 0);
+  ASSERT_EQ(o.table.synchronize(o.queue), 0);
+  EXPECT_EQ(got, sent);
+  o.table.buffer_free(weight.buffer);
+  o.table.buffer_free(buffer);
+}
+
+// -------- the emulator itself can fail ----------------------------------------------------------------
+
+TEST(SimtTest, FindsABarrierThatNotAllReach) {
+  std::string fault;
+  EXPECT_TRUE(simt::RunBlock([] { __syncthreads(); }, 64, false, fault));
+  EXPECT_FALSE(simt::RunBlock(
+      [] {
+        if (simt::LaneId() != 5) __syncthreads();
+      },
+      32, false, fault));
+  EXPECT_NE(fault.find("the block"), std::string::npos) << fault;
+  EXPECT_FALSE(simt::RunBlock(
+      [] {
+        if (simt::LaneId() < 16) {
+          __shfl_sync(~0u, 1, 0);
+        } else {
+          __syncwarp();
+        }
+      },
+      32, false, fault));
+  EXPECT_NE(fault.find("a shuffle"), std::string::npos) << fault;
+}
+
+TEST(SimtTest, ExchangesWithinTheWarp) {
+  simt::g_place.block_size = dim3(64);
+  std::vector<int> sums(64);
+  std::string fault;
+  EXPECT_TRUE(simt::RunBlock(
+      [&] {
+        int v = static_cast<int>(threadIdx.x);
+        for (int with = 16; with > 0; with /= 2) v += __shfl_xor_sync(~0u, v, with);
+        sums[threadIdx.x] = v + static_cast<int>(__ballot_sync(~0u, simt::LaneId() == 3));
+      },
+      64, true, fault))
+      << fault;
+  for (int i = 0; i < 64; ++i) EXPECT_EQ(sums[static_cast<size_t>(i)], (i < 32 ? 496 : 1520) + 8);
+}
+
+#if !defined(__SANITIZE_ADDRESS__)
+TEST(SimtTest, FindsAWriteBehindAnAllocation) {
+  simt::Install({});
+  void* p = nullptr;
+  ASSERT_EQ(cudaMalloc(&p, 10), cudaSuccess);
+  static_cast<char*>(p)[10] = 1;
+  EXPECT_EQ(cudaFree(p), cudaErrorLaunchFailure);
+  EXPECT_NE(simt::LastFault(), "");
+  simt::Install({});
+}
+#endif
+
+}  // namespace
+}  // namespace raison
