@@ -37,10 +37,6 @@ std::string ReadQuestion(const Words& words) {
   return question;
 }
 
-bool HasAnswer(const Session& session) {
-  return session.Text(RSN_CHANNEL_ANSWER).find_first_not_of(" \t\r\n") != std::string::npos;
-}
-
 }  // namespace
 
 int Run(const Words& words) {
@@ -104,7 +100,7 @@ int Run(const Words& words) {
       answer.Show(event);
     });
   }
-  ExplainDone(done);
+  ExplainDone(session, done);
   if (done.reason == RSN_DONE_CANCELLED) return kInterrupted;
   ExplainDecline(model.Info(), session.Text(RSN_CHANNEL_ANSWER));
   return HasAnswer(session) ? kOk : kFailure;
