@@ -208,7 +208,7 @@ TEST(Callback, SteersByCalls) {
   int64_t told = 0, injected = 0;
   std::string notices;
   int32_t think_end = 0, done = 0;
-  bool ended = false;
+  bool ended = false, stopped = false;
   session.Run([&](Session& s, const Event& event) {
     if (event.kind == RSN_EVENT_TOKEN) {
       injected += event.source == RSN_SOURCE_INJECTED;
@@ -231,11 +231,14 @@ TEST(Callback, SteersByCalls) {
       s.Rewind(s.Usage().prompt_tokens, hot);
       EXPECT_EQ(s.EffectiveOptions().branch, 9);
       told = 100;
-    } else if (done == 1 && told == 105) {
-      s.Stop();
+    } else if (told == 105 && !stopped) {
       EXPECT_EQ(StatusOf([&] { s.Inject(std::string(100000, 'x')); }), RSN_ERR_CONTEXT);
+      s.Stop();
+      stopped = true;
     }
-    if (event.kind == RSN_EVENT_DONE && done == 2) EXPECT_EQ(event.reason, RSN_DONE_STOPPED);
+    if (event.kind == RSN_EVENT_DONE && done == 2) {
+      EXPECT_EQ(event.reason, RSN_DONE_STOPPED);
+    }
     return RSN_CONTINUE;
   });
   EXPECT_EQ(done, 2);
