@@ -278,6 +278,7 @@ int Chat(const Words& words) {
   }
   request.Finish();
   const Model model = LoadModel(model_arguments);
+  request.Check(model);
   Conversation conversation(model, request);
   LineReader lines;
   const bool prompt = InputIsTerminal() && OutputIsTerminal();

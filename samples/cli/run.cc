@@ -70,6 +70,7 @@ int Run(const Words& words) {
   const std::string question = ReadQuestion(question_words);
 
   const Model model = LoadModel(model_arguments);
+  request.Check(model);
   Session session(model);
   if (request.system.empty()) {
     session.Ask(question, request.options);

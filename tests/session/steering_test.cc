@@ -230,8 +230,8 @@ TEST(SteeringTest, TextThatEndsInsideTheThinking) {
 TEST(SteeringTest, LengthHasTheReasonOfTheSmallerRoom) {
   const Told free = RunWith(Greedy());
   const int32_t own = static_cast<int32_t>(ThinkingTokens(free));
-  const uint32_t prompt = static_cast<uint32_t>(free.done.position) -
-                          static_cast<uint32_t>(free.tokens.size());
+  const uint32_t prompt =
+      static_cast<uint32_t>(free.done.position) - static_cast<uint32_t>(free.tokens.size());
   // Too little room to close: with the default reserve, and with none of it.
   for (int32_t reserve : {kUnset, 0}) {
     for (uint32_t room : {1u, 2u}) {
@@ -321,7 +321,8 @@ TEST(SteeringTest, AnswerReservesByTokens) {
     EXPECT_LE(told.tokens.size(), 40u) << reserve;
     // Newline and tag at most, then what was reserved.
     EXPECT_GE(static_cast<int32_t>(told.tokens.size()) - BeforeClose(told) - 1,
-              std::min(reserve, 9)) << reserve;
+              std::min(reserve, 9))
+        << reserve;
   }
   // All of it, and more than there is: no thinking.
   for (int32_t reserve : {40, 100000}) {
@@ -387,8 +388,8 @@ TEST(SteeringTest, RewindWithTheOldBranchIsBitIdentical) {
   const Told first = Listen(*session);
   const int64_t prompt = session->GetUsage().prompt_tokens;
   options.branch = 0;
-  for (int64_t position : {prompt, prompt + 1, prompt + 7,
-                           prompt + static_cast<int64_t>(first.tokens.size()) - 1}) {
+  for (int64_t position :
+       {prompt, prompt + 1, prompt + 7, prompt + static_cast<int64_t>(first.tokens.size()) - 1}) {
     ASSERT_TRUE(session->Rewind(position, options).ok()) << position;
     EXPECT_EQ(session->position(), position);
     const Told again = Listen(*session);
