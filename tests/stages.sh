@@ -299,6 +299,8 @@ stage_python() {
   rm -f "$report"
   build/venv/bin/python -m pytest -q -rs --junitxml="$report" tests/bindings/python || rc=$?
   python3 tests/junit_counts.py "$report" >>"$STAGE_NOTES"
+  # NumPy says that the golden files are right, and that each classic mistake would be caught.
+  build/venv/bin/python tests/golden/wrong_variants.py --check || rc=1
   return $rc
 }
 
