@@ -38,7 +38,8 @@ class SessionUse {
     }
     if (kind == Kind::kInside) return RSN_OK;
     return Fail(RSN_ERR_STATE,
-                "inside the session's callback only getters, steering, rewind and cancel are legal");
+                "inside the session's callback only getters, steering, rewind, fork and cancel are "
+                "legal");
   }
 
   void Leave() {

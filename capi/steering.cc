@@ -63,7 +63,7 @@ rsn_status rsn_session_fork(rsn_session** out, rsn_session* session,
     if (out == nullptr) return Fail(RSN_ERR_ARGUMENT, "out: NULL");
     *out = nullptr;
     SessionUse use;
-    RSN_CAPI_RETURN_IF_ERROR(use.Enter(session, SessionUse::Kind::kCall));
+    RSN_CAPI_RETURN_IF_ERROR(use.Enter(session, SessionUse::Kind::kInside));
     std::optional<raison::GenerateOptions> own;
     RSN_CAPI_RETURN_IF_ERROR(ReadSome(options, &own));
     auto handle = std::make_unique<rsn_session>();

@@ -13,6 +13,8 @@
 # uses neither root nor network and ends at once.
 set -euo pipefail
 
+# Containers and cron may start without it.
+export HOME="${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}"
 readonly CACHE="${XDG_CACHE_HOME:-$HOME/.cache}/raison"
 readonly ABSEIL_SERIES=20220623                # Debian 12's Abseil; the code is written against it
 readonly ABSEIL_STAMP="$ABSEIL_SERIES CVE-2025-0838 1"

@@ -9,6 +9,8 @@
 # that stdout carries the answer and nothing else.
 set -euo pipefail
 
+# Containers and cron may start without it.
+export HOME="${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}"
 cd "$(dirname "$0")/.."
 root=$PWD
 log=$root/build/setup.log

@@ -299,6 +299,8 @@ stage_python() {
   rm -f "$report"
   build/venv/bin/python -m pytest -q -rs --junitxml="$report" tests/bindings/python || rc=$?
   python3 tests/junit_counts.py "$report" >>"$STAGE_NOTES"
+  # NumPy says that the golden files are right, and that each classic mistake would be caught.
+  build/venv/bin/python tests/golden/wrong_variants.py --check || rc=1
   return $rc
 }
 
@@ -372,7 +374,9 @@ stage_demo() {
   grep -qw 3 <<<"$answer" || fail "the answer has no 3: $answer"
   start=$EPOCHREALTIME
   samples/demo.sh --no-setup "$QUESTION" >/dev/null
-  awk -v a="$start" -v b="$EPOCHREALTIME" 'BEGIN { printf "second run: %.2f s\n", b - a }'
+  # All of it, answer included, is near a second; five leave room for a busy machine.
+  awk -v a="$start" -v b="$EPOCHREALTIME" 'BEGIN { printf "second run: %.2f s\n", b - a; exit b - a > 5 }' ||
+    fail "the second run takes more than 5 s"
   grep -q 'no work to do' build/setup.log || fail "the second run built something"
   count 2 0 0
 }

@@ -66,7 +66,8 @@ void ThinkParser::Feed(const ThinkToken& token, std::vector<ThinkEvent>* events)
   if (opens || closes || opens_by_text || closes_by_text) {
     SettleBefore(/*tag_follows=*/true);
     held_ += token.bytes;
-    LabelTag(opens || opens_by_text ? Tag::kOpen : Tag::kClose, token.bytes.size());
+    LabelTag(opens || opens_by_text ? Tag::kOpen : Tag::kClose, token.bytes.size(),
+             /*special=*/true);
   } else if (token.added || token.literal) {
     SettleBefore(/*tag_follows=*/false);
     held_ += token.bytes;
@@ -113,7 +114,7 @@ void ThinkParser::Scan(std::string_view bytes) {
     } else {
       LabelText(before.size());
     }
-    LabelTag(opens ? Tag::kOpen : Tag::kClose, n);
+    LabelTag(opens ? Tag::kOpen : Tag::kClose, n, /*special=*/false);
   }
   const std::string_view text = std::string_view(held_).substr(labels_.size());
   const size_t partial = std::max(PartialMatch(text, open), PartialMatch(text, close));
@@ -133,12 +134,13 @@ void ThinkParser::LabelText(size_t n) {
   Label(n, state_ == ThinkState::kThink ? Channel::kThinking : Channel::kAnswer);
 }
 
-void ThinkParser::LabelTag(Tag tag, size_t n) {
+void ThinkParser::LabelTag(Tag tag, size_t n, bool special) {
   // Inside, an opening tag is text, except a first one that repeats what the prompt opened. After
-  // the close a second one is text, except before the answer's first word.
+  // the close a second one closes nothing: spelt out in letters it is text, except before the
+  // answer's first word; the special token is never meant for the reader.
   const bool repeats = (state_ == ThinkState::kThink) == (tag == Tag::kOpen);
   if (state_ != ThinkState::kBefore && repeats) {
-    if (visible_) {
+    if (visible_ && !(special && tag == Tag::kClose)) {
       LabelText(n);
     } else {
       Label(n, Channel::kControl);

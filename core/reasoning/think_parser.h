@@ -91,7 +91,7 @@ class ThinkParser {
   void Scan(std::string_view bytes);
   void Label(size_t n, Channel channel);
   void LabelText(size_t n);
-  void LabelTag(Tag tag, size_t n);
+  void LabelTag(Tag tag, size_t n, bool special);
   void SettleBefore(bool tag_follows);
   void Emit(std::vector<ThinkEvent>* events);
   void EmitToken(const Waiting& token, std::vector<ThinkEvent>* events);

@@ -344,10 +344,12 @@ void Session::AcceptOutcome(Outcome outcome) {
 bool Session::ApplyBudget(bool wants_close) {
   Request& r = *request_;
   if (!r.narrative.InThinking()) return true;
-  int64_t room = int64_t{context_length_} - static_cast<int64_t>(tokens_.size());
-  if (r.options.max_tokens != kUnset) {
-    room = std::min(room,
-                    r.prompt_length + r.options.max_tokens - static_cast<int64_t>(tokens_.size()));
+  const int64_t end = static_cast<int64_t>(tokens_.size());
+  int64_t room = int64_t{context_length_} - end;
+  DoneReason no_room = DoneReason::kContextFull;
+  if (r.options.max_tokens != kUnset && r.prompt_length + r.options.max_tokens - end < room) {
+    room = r.prompt_length + r.options.max_tokens - end;
+    no_room = DoneReason::kLengthThinking;
   }
   // newline, tag and blank line
   const int64_t closing = 2 + static_cast<int64_t>(model().reasoning_tags()->close.size());
@@ -377,7 +379,7 @@ bool Session::ApplyBudget(bool wants_close) {
       return true;
     case BudgetDecision::Action::kEndThinking:
       if (decision.reason == ThinkEndReason::kLength) {
-        Finish(DoneReason::kLengthThinking);
+        Finish(no_room);
       } else if (absl::Status status = ForceClose(decision.reason); !status.ok()) {
         Finish(DoneReason::kFailed, status);
       }

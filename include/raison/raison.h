@@ -362,7 +362,7 @@ RSN_API rsn_status rsn_session_options_init(rsn_session_options *options, size_t
  *
  * Give the whole conversation each time; processing begins with the first next. A request that is
  * running is dropped without a DONE. messages may be freed at once.
- * Errors: RSN_ERR_TEMPLATE; RSN_ERR_CONTEXT if the prompt (and answer_reserve) does not fit;
+ * Errors: RSN_ERR_TEMPLATE; RSN_ERR_CONTEXT if the prompt leaves no room for a token;
  * RSN_ERR_TEXT for template_arguments that are not a JSON object; RSN_ERR_STATE inside a callback.
  * On an error the session is as it was. Since: 0.1 */
 RSN_API rsn_status rsn_session_prompt(rsn_session *session, const rsn_messages *messages,
@@ -626,7 +626,8 @@ RSN_API rsn_status rsn_session_rewind(rsn_session *session, int64_t position,
  * them until one of the two writes. options as in rsn_session_rewind(). The fork's request runs on
  * at the same position, also where the original's was cut short; a text that the model has ended
  * stays ended until the fork is rewound.
- * Legal between two next, not inside a callback. Owned: *out, rsn_session_free(). Since: 0.1 */
+ * Legal between two next and inside the callback; the fork is a session of its own, on which also
+ * the callback may call everything. Owned: *out, rsn_session_free(). Since: 0.1 */
 RSN_API rsn_status rsn_session_fork(rsn_session **out, rsn_session *session,
                                     const rsn_generate_options *options);
 
@@ -648,7 +649,7 @@ typedef int32_t (*rsn_event_callback)(rsn_session *session, const rsn_event *eve
 /* Runs the request to its end, calling `callback` for each event, DONE included: on this thread, in
  * order, never after return.
  *
- * Inside the callback the getters, steering verbs, rewind and cancel are legal on this session;
+ * Inside the callback the getters, steering verbs, rewind, fork and cancel are legal on this session;
  * anything else on it is RSN_ERR_STATE. A rewind on DONE makes the run go on. callback NULL: only
  * run.
  * Errors: as rsn_session_next(); RSN_ERR_ARGUMENT for an unknown return value (the request can

@@ -153,7 +153,7 @@ class Conversation {
       done = Drive(session_, [&](const Event& event) { answer.Show(event); });
     }
     Interrupt::Clear();
-    ExplainDone(done);
+    ExplainDone(session_, done);
     const std::string text = session_.Text(RSN_CHANNEL_ANSWER);
     ExplainDecline(model_.Info(), text);
     messages_.Add(RSN_ROLE_ASSISTANT, text, session_.Text(RSN_CHANNEL_THINKING));
@@ -278,6 +278,7 @@ int Chat(const Words& words) {
   }
   request.Finish();
   const Model model = LoadModel(model_arguments);
+  request.Check(model);
   Conversation conversation(model, request);
   LineReader lines;
   const bool prompt = InputIsTerminal() && OutputIsTerminal();

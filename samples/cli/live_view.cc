@@ -51,14 +51,19 @@ Event Drive(Session& session, const std::function<void(const Event&)>& show) {
   }
 }
 
-void ExplainDone(const Event& done) {
+bool HasAnswer(const Session& session) {
+  return session.Text(RSN_CHANNEL_ANSWER).find_first_not_of(" \t\r\n") != std::string::npos;
+}
+
+void ExplainDone(const Session& session, const Event& done) {
   switch (done.reason) {
     case RSN_DONE_LENGTH_THINKING:
       return Warn("stopped in the thinking: --max-tokens is reached");
     case RSN_DONE_LENGTH_ANSWER:
       return Warn("the answer is cut off: --max-tokens is reached");
     case RSN_DONE_CONTEXT_FULL:
-      return Warn("the answer is cut off: the context is full (see --context)");
+      return Warn(HasAnswer(session) ? "the answer is cut off: the context is full (see --context)"
+                                     : "there is no answer: the context is full (see --context)");
     case RSN_DONE_UNCLOSED:
       return Warn("the model ended its text inside the thinking: there is no answer");
     case RSN_DONE_CANCELLED:

@@ -16,7 +16,8 @@ namespace raison::cli {
 Event Drive(Session& session, const std::function<void(const Event&)>& show);
 
 // Standard error: why an answer is not complete. Nothing for a complete one.
-void ExplainDone(const Event& done);
+void ExplainDone(const Session& session, const Event& done);
+bool HasAnswer(const Session& session);
 
 class LiveView {
  public:

@@ -167,6 +167,27 @@ void RequestArguments::AddTo(Arguments& arguments) {
 
 void RequestArguments::Finish() {
   if (experts) options.trace |= RSN_TRACE_EXPERTS;
+  if (options.top_p == 0) throw UsageError("--top-p: \"0\" leaves no token; it must be above 0");
+  if (options.think_minimum != RSN_UNSET && options.think_budget_hard != RSN_UNSET &&
+      options.think_minimum > options.think_budget_hard) {
+    throw UsageError("--think-min " + std::to_string(options.think_minimum) +
+                     " is above --think-budget " + std::to_string(options.think_budget_hard));
+  }
+}
+
+void RequestArguments::Check(const Model& model) const {
+  if (options.template_arguments.empty()) return;
+  Messages messages;
+  messages.Add(RSN_ROLE_USER, "?");
+  try {
+    model.Render(messages, options);
+  } catch (const Error& error) {
+    // The message is in order, so a text that is not must be the option. What the template itself
+    // objects to is told with the question.
+    if (error.status() == RSN_ERR_TEXT) {
+      throw UsageError(std::string("--template-arguments: ") + error.what());
+    }
+  }
 }
 
 bool IsPetit(const ModelInfo& info) { return info.name == "Petit" && info.parameters < 20'000'000; }

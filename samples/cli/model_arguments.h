@@ -39,6 +39,8 @@ struct RequestArguments {
   void AddTo(Arguments& arguments);
   // After Parse.
   void Finish();
+  // What only a model can check. UsageError for what the command line got wrong.
+  void Check(const Model& model) const;
 };
 
 // The model inside, 17 million parameters: by name, wherever its file lies.

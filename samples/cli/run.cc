@@ -37,10 +37,6 @@ std::string ReadQuestion(const Words& words) {
   return question;
 }
 
-bool HasAnswer(const Session& session) {
-  return session.Text(RSN_CHANNEL_ANSWER).find_first_not_of(" \t\r\n") != std::string::npos;
-}
-
 }  // namespace
 
 int Run(const Words& words) {
@@ -74,6 +70,7 @@ int Run(const Words& words) {
   const std::string question = ReadQuestion(question_words);
 
   const Model model = LoadModel(model_arguments);
+  request.Check(model);
   Session session(model);
   if (request.system.empty()) {
     session.Ask(question, request.options);
@@ -104,7 +101,7 @@ int Run(const Words& words) {
       answer.Show(event);
     });
   }
-  ExplainDone(done);
+  ExplainDone(session, done);
   if (done.reason == RSN_DONE_CANCELLED) return kInterrupted;
   ExplainDecline(model.Info(), session.Text(RSN_CHANNEL_ANSWER));
   return HasAnswer(session) ? kOk : kFailure;

@@ -31,4 +31,4 @@ if __name__ == "__main__":
     try:
         stream(*arguments) if arguments else stream("How many r's are in strawberry?")
     except raison.Error as error:
-        sys.exit(f"stream: {error}")
+        sys.exit(f"stream: {error} ({raison.status_name(error.status)})")

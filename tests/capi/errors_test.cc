@@ -1,6 +1,10 @@
 // What can go wrong while a request is made or runs, and that everything goes on afterwards; and the
 // options that change what events look like.
 #include <algorithm>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <limits>
 
 #include "fixture.h"
 
@@ -146,6 +150,66 @@ TEST(Errors, AnUnknownArchitectureIsNamed) {
   EXPECT_EQ(StatusOf([&] { Model model{path}; }), RSN_ERR_UNSUPPORTED);
   EXPECT_NE(std::string(rsn_last_error()).find("abacus"), std::string::npos) << rsn_last_error();
   remove(path.c_str());
+}
+
+// Where a tensor's entry in the GGUF header says how far behind the data's beginning it lies; `end`:
+// one past the entry.
+uint64_t OffsetOf(const std::string& gguf, const TensorInfo& tensor, size_t* end) {
+  const uint64_t length = tensor.name.size();
+  std::string name(reinterpret_cast<const char*>(&length), sizeof length);
+  name += tensor.name;
+  size_t at = gguf.find(name) + name.size();
+  uint32_t rank = 0;
+  std::memcpy(&rank, gguf.data() + at, sizeof rank);
+  at += sizeof rank + rank * sizeof(uint64_t) + sizeof(uint32_t);  // dimensions, type
+  uint64_t offset = 0;
+  std::memcpy(&offset, gguf.data() + at, sizeof offset);
+  *end = at + sizeof offset;
+  return offset;
+}
+
+TEST(Errors, AWeightThatIsNoNumberIsAStatus) {
+  std::ifstream in(BuiltIn().Info().path, std::ios::binary);
+  std::string gguf{std::istreambuf_iterator<char>(in), {}};
+  size_t end = 0, header = 0;
+  uint64_t norm = 0;
+  for (size_t i = 0; i < BuiltIn().Info().tensors; ++i) {
+    const TensorInfo tensor = BuiltIn().Tensor(i);
+    const uint64_t offset = OffsetOf(gguf, tensor, &end);
+    header = std::max(header, end);
+    if (tensor.name == "output_norm.weight") norm = offset;
+  }
+  const size_t data = (header + 31) / 32 * 32;  // GGUF's alignment
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  std::memcpy(&gguf[data + norm], &nan, sizeof nan);
+  const Model model = Model::FromBytes(gguf);
+  Session session(model);
+  session.Ask(kQuestion, Greedy());
+  Event event;
+  int32_t status = RSN_OK;
+  while (status == RSN_OK && event.kind != RSN_EVENT_DONE) {
+    status = StatusOf([&] { session.Next(event); });
+    EXPECT_NE(event.kind, RSN_EVENT_TOKEN);
+  }
+  EXPECT_EQ(status, RSN_ERR_NONFINITE);
+  EXPECT_NE(std::string(rsn_last_error()).find("NaN"), std::string::npos) << rsn_last_error();
+  // By the C function the event tells the same.
+  rsn_model* c_model = nullptr;
+  rsn_session* c_session = nullptr;
+  ASSERT_EQ(rsn_model_load_memory(&c_model, gguf.data(), gguf.size(), nullptr), RSN_OK);
+  ASSERT_EQ(rsn_session_new(&c_session, c_model, nullptr), RSN_OK);
+  ASSERT_EQ(rsn_session_ask(c_session, kQuestion, RSN_NUL, nullptr), RSN_OK);
+  rsn_event plain;
+  rsn_event_init(&plain, sizeof plain);
+  do {
+    status = rsn_session_next(c_session, &plain);
+  } while (status == RSN_OK && plain.kind != RSN_EVENT_DONE);
+  EXPECT_EQ(status, RSN_ERR_NONFINITE);
+  EXPECT_EQ(plain.kind, RSN_EVENT_DONE);
+  EXPECT_EQ(plain.reason, RSN_DONE_FAILED);
+  EXPECT_EQ(plain.status, RSN_ERR_NONFINITE);
+  rsn_session_free(c_session);
+  rsn_model_free(c_model);
 }
 
 TEST(Options, ReleaseByStepWithholdsTheTokensText) {

@@ -200,6 +200,80 @@ TEST(Callback, ARewindOnDoneMakesTheRunGoOn) {
   EXPECT_EQ(session.Usage().discarded_tokens, 12);
 }
 
+// Every verb as a call on the session, where a callback's return value has no word for it.
+TEST(Callback, SteersByCalls) {
+  Session session(BuiltIn());
+  session.Ask("Solve 3x + 5 = 20.", Greedy(400));
+  const std::string note = "Let me see. ";
+  int64_t told = 0, injected = 0;
+  std::string notices;
+  int32_t think_end = 0, done = 0;
+  bool ended = false, stopped = false;
+  session.Run([&](Session& s, const Event& event) {
+    if (event.kind == RSN_EVENT_TOKEN) {
+      injected += event.source == RSN_SOURCE_INJECTED;
+      EXPECT_EQ(s.Position(), event.position + 1);
+      ++told;
+      if (told == 3) s.Inject(note);
+      if (told == 20 && !ended) {
+        s.EndThinking();
+        ended = true;
+      }
+    }
+    if (event.kind == RSN_EVENT_NOTICE) notices += std::to_string(event.reason) + " ";
+    if (event.kind == RSN_EVENT_THINK_END) think_end = event.reason;
+    if (event.kind == RSN_EVENT_DONE && ++done == 1) {
+      EXPECT_EQ(event.reason, RSN_DONE_END);
+      EXPECT_EQ(think_end, RSN_THINK_END_CALLER);
+      GenerateOptions hot = Greedy(400);
+      hot.temperature = 2;
+      hot.branch = 9;
+      s.Rewind(s.Usage().prompt_tokens, hot);
+      EXPECT_EQ(s.EffectiveOptions().branch, 9);
+      told = 100;
+    } else if (told == 105 && !stopped) {
+      EXPECT_EQ(StatusOf([&] { s.Inject(std::string(100000, 'x')); }), RSN_ERR_CONTEXT);
+      s.Stop();
+      stopped = true;
+    }
+    if (event.kind == RSN_EVENT_DONE && done == 2) {
+      EXPECT_EQ(event.reason, RSN_DONE_STOPPED);
+    }
+    return RSN_CONTINUE;
+  });
+  EXPECT_EQ(done, 2);
+  EXPECT_EQ(told, 105);
+  EXPECT_EQ(injected, static_cast<int64_t>(BuiltIn().Tokenize(note, 0).size()));
+  EXPECT_EQ(notices, std::to_string(RSN_NOTICE_INJECTED) + " " +
+                         std::to_string(RSN_NOTICE_END_THINKING) + " " +
+                         std::to_string(RSN_NOTICE_REWOUND) + " " +
+                         std::to_string(RSN_NOTICE_STOPPED) + " ");
+  EXPECT_EQ(session.Position(), session.Usage().prompt_tokens + 5);
+}
+
+TEST(Callback, ForksAndReadsTheForkToItsEnd) {
+  Session session(BuiltIn()), alone(BuiltIn());
+  alone.Ask(kQuestion, Greedy());
+  const Told expected = Listen(alone);
+  session.Ask(kQuestion, Greedy());
+  std::vector<int32_t> tokens, forked;
+  session.Run([&](Session& s, const Event& event) {
+    if (event.kind != RSN_EVENT_TOKEN) return RSN_CONTINUE;
+    tokens.push_back(event.token);
+    if (tokens.size() == 7) {
+      Session fork = s.Fork();  // greedy: the same text on another branch
+      EXPECT_EQ(fork.Position(), s.Position());
+      EXPECT_EQ(fork.EffectiveOptions().branch, 1);
+      forked = tokens;
+      const std::vector<int32_t> rest = Listen(fork).tokens;
+      forked.insert(forked.end(), rest.begin(), rest.end());
+    }
+    return RSN_CONTINUE;
+  });
+  EXPECT_EQ(tokens, expected.tokens);
+  EXPECT_EQ(forked, expected.tokens);
+}
+
 TEST(Steering, RewindWithTheSameBranchReplaysAndWithTheNextDoesNot) {
   Session session(BuiltIn());
   GenerateOptions options;

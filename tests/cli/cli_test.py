@@ -58,6 +58,13 @@ class Mistakes(unittest.TestCase):
         self.check(2, "--model", "run", "--model", "", "x")
         self.check(2, "--stop", "run", "--stop=", "x")
         self.check(2, "--threads", "run", "--threads", "1025", "x")
+        self.check(2, "--top-p", "run", "--top-p", "0", "x")
+        self.check(2, "--top-p", "chat", "--top-p", "0")
+        budgets = ["--think-min", "9", "--think-budget", "8"]
+        self.check(2, "--think-min 9 is above --think-budget 8", "run", *budgets, "x")
+        for json_text in ("[1]", "{", "7", "\"x\""):
+            for words in (["run", "x"], ["chat"]):
+                self.check(2, "--template-arguments", *words, "--template-arguments", json_text)
         self.check(1, "own limit", "run", "--context", "30000", "x")
         self.check(2, "--shape", "bench", "--shape", "gpt-9")
         self.check(2, "--type", "convert", "a", "b", "--type", "q17")
@@ -139,7 +146,20 @@ class Run(unittest.TestCase):
     def test_an_answer_that_is_cut(self):
         status, out, err = raison("run", "--max-tokens", "3", *GREEDY, "What is 12 * 13?")
         self.assertIn("--max-tokens", err)
-        self.assertEqual(status, 0 if out else 1)
+        self.assertEqual((status, out), (1, ""))
+        # The context is the reason where it is the smaller room, and an answer is cut off only where
+        # one has begun.
+        for context in (["--context", "16"], ["--context", "30", "--answer-reserve", "0"]):
+            status, out, err = raison("run", *context, *GREEDY, "What is 17 * 23?")
+            self.assertEqual((status, out), (1, ""))
+            self.assertIn("the context is full", err)
+            self.assertNotIn("--max-tokens", err)
+            self.assertNotIn("cut off", err)
+        _, out, err = raison(
+            "run", "--context", "40", "--answer-reserve", "3", *GREEDY, "What is 17 * 23?"
+        )
+        self.assertTrue(out)
+        self.assertIn("the answer is cut off: the context is full", err)
 
     def test_stop_string(self):
         _, out, _ = raison("run", *GREEDY, "--stop", "answer", "What is 12 * 13?")
@@ -184,6 +204,75 @@ class Inspect(unittest.TestCase):
         _, out, _ = raison("inspect", "--plan", "--json", "--sessions", "3")
         self.assertEqual(json.loads(out)["sessions"], 3)
         self.assertIn("weights", raison("inspect", "--plan")[1])
+
+
+class BuiltInModel(unittest.TestCase):
+    """Where the model inside is looked for: RAISON_MODEL_PATH, beside the library, ../share/raison."""
+
+    def setUp(self):
+        self.folder = os.path.realpath(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.model = json.loads(raison("inspect", "--json")[1])["path"]
+        self.library = os.path.join(self.folder, "lib")
+        os.mkdir(self.library)
+        # A copy: a link would be followed to where the built library lies.
+        shutil.copy(os.environ["RAISON_LIBRARY"], self.library)
+
+    def put(self, *place):
+        path = os.path.join(self.folder, *place)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        os.symlink(self.model, path)
+        return path
+
+    def inspect(self, **environment):
+        return raison(
+            "inspect", "--json", environment={"LD_LIBRARY_PATH": self.library, **environment}
+        )
+
+    def found(self, **environment):
+        status, out, err = self.inspect(**environment)
+        self.assertEqual(status, 0, err)
+        return json.loads(out)["path"]
+
+    def test_search_order(self):
+        status, out, err = self.inspect()
+        self.assertEqual((status, out), (1, ""))
+        for part in ("petit.gguf is not there", "RAISON_MODEL_PATH is not set", self.library,
+                     os.path.join(self.folder, "share", "raison")):  # fmt: skip
+            self.assertIn(part, err)
+        # From the last place to the first: each comes before those that are there already.
+        shared = self.put("share", "raison", "petit.gguf")
+        self.assertEqual(self.found(), shared)
+        beside = self.put("lib", "petit.gguf")
+        self.assertEqual(self.found(), beside)
+        inside = self.put("named", "petit.gguf")
+        self.assertEqual(self.found(RAISON_MODEL_PATH=os.path.dirname(inside)), inside)
+        other = self.put("another-name.gguf")
+        self.assertEqual(self.found(RAISON_MODEL_PATH=other), other)
+        # Set but empty is not set; set and wrong is never replaced by another model.
+        self.assertEqual(self.found(RAISON_MODEL_PATH=""), beside)
+        for wrong in ("/no/such/place", self.folder):
+            status, out, err = self.inspect(RAISON_MODEL_PATH=wrong)
+            self.assertEqual((status, out), (1, ""))
+            self.assertIn("RAISON_MODEL_PATH is " + wrong, err)
+
+
+@unittest.skipUnless("RAISON_SLOW_READS" in os.environ, "no library that makes reading slow")
+class LoadProgress(unittest.TestCase):
+    def test_a_load_of_more_than_half_a_second(self):
+        done = subprocess.run(
+            [COMMAND, "run", "--copy", *GREEDY, "What is 3 + 4?"],
+            env={**ENVIRONMENT, "LD_PRELOAD": os.environ["RAISON_SLOW_READS"]},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=300,
+        )
+        self.assertEqual(done.returncode, 0)
+        self.assertIn(b"7", done.stdout)
+        self.assertNotIn(b"loading", done.stdout)
+        self.assertRegex(
+            done.stderr.decode(), r"^raison: loading the model inside \([\d.]+ \w+\): \d+ %\n"
+        )
 
 
 class Tokenize(unittest.TestCase):

@@ -11,7 +11,7 @@ GREEDY = ["--temperature", "0"]
 ENVIRONMENT = {
     k: v
     for k, v in os.environ.items()
-    if k not in ("NO_COLOR", "HF_HUB_CACHE", "HF_HOME", "XDG_CACHE_HOME")
+    if k not in ("NO_COLOR", "HF_HUB_CACHE", "HF_HOME", "XDG_CACHE_HOME", "RAISON_MODEL_PATH")
 }
 
 

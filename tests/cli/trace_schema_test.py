@@ -82,8 +82,19 @@ class Trace(unittest.TestCase):
         cut = ["--max-tokens", "4", "--answer-reserve", "0"]
         lines = trace(*cut, *GREEDY, "What is 12 * 13?", status=1)
         self.check(lines)
-        self.assertIn(lines[-2]["reason"], ("length_thinking", "length_answer"))
-        self.assertEqual(lines[-2]["answer"], "")
+        self.assertEqual((lines[-2]["reason"], lines[-2]["answer"]), ("length_thinking", ""))
+        ends = [line["reason"] for line in lines if line["event"] == "think_end"]
+        self.assertEqual(ends, ["length"])
+        # The thinking takes 104 tokens and its tag one: the answer's third token is the last.
+        whole = trace(*GREEDY, "What is 12 * 13?")[-1]
+        cut = ["--max-tokens", str(whole["thinking_tokens"] + 4), "--answer-reserve", "0"]
+        lines = trace(*cut, *GREEDY, "What is 12 * 13?")
+        self.check(lines)
+        self.assertEqual(lines[-2]["reason"], "length_answer")
+        self.assertEqual(lines[-1]["answer_tokens"], 3)
+        lines = trace("--context", "16", *GREEDY, "What is 12 * 13?", status=1)
+        self.check(lines)
+        self.assertEqual(lines[-2]["reason"], "context_full")
 
     def test_the_schema_is_strict(self):
         lines = trace(*GREEDY, "What is 3 + 4?")

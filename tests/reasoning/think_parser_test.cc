@@ -139,7 +139,10 @@ TEST(ThinkParserById, GivesWhatTextGives) {
   for (const Case& c : kCases) {
     for (int trial = 0; trial < 10; ++trial) {
       ThinkState end;
-      EXPECT_EQ(Render(RunIds(random, c, &end)), c.want) << c.input;
+      // One difference: a second closing tag of letters is text, the special token never is.
+      const bool twice = c.want == "[T(a<think>b)]A(c</think>d)";
+      const std::string want = twice ? "[T(a<think>b)]A(cd)" : c.want;
+      EXPECT_EQ(Render(RunIds(random, c, &end)), want) << c.input;
       EXPECT_EQ(end, c.end);
     }
   }
@@ -177,6 +180,23 @@ TEST(ThinkParserById, TagTokensAreControl) {
   EXPECT_EQ(events[4].kind, Kind::kThinkEnd);
   EXPECT_EQ(events[5].token, kCloseId);
   EXPECT_EQ(events[5].channel, Channel::kControl);
+}
+
+TEST(ThinkParserById, ASecondCloseIsControl) {
+  // Known by its id; known by its whole text, where the model names no id.
+  for (const ThinkTags& tags : {kIds, kText}) {
+    ThinkParser parser(tags, kAnswer);
+    std::vector<ThinkEvent> events;
+    parser.Feed({.id = 1, .bytes = "A"}, &events);
+    parser.Feed({.id = kCloseId, .bytes = "</think>", .added = true}, &events);
+    parser.Feed({.id = 2, .bytes = "B"}, &events);
+    ASSERT_EQ(events.size(), 3u);
+    EXPECT_EQ(events[1].token, kCloseId);
+    EXPECT_EQ(events[1].channel, Channel::kControl);
+    EXPECT_EQ(events[1].text, "");
+    EXPECT_EQ(Render(events), "A(AB)");
+    EXPECT_EQ(parser.state(), kAnswer);
+  }
 }
 
 TEST(ThinkParser, LiteralTextNeverCloses) {

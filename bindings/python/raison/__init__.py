@@ -34,16 +34,19 @@ from ._errors import (
     UnsupportedError,
 )
 from ._events import Event, Step, Token, Usage
-from ._model import Device, Message, Model, devices
+from ._model import Device, Message, Model, ModelInfo, TensorInfo, devices
+from ._options import GenerateOptions
+from ._raison import status_name
 from ._raison import version as _version
-from ._session import Session, sessions_next, step_all
+from ._session import EventStream, Session, sessions_next, step_all
 
 __version__ = _version()
 
 __all__ = [
     "ArgumentError", "BusyError", "CancelledError", "CapacityError", "ContextError", "Device",
-    "DeviceError", "Error", "Event", "FileNotFound", "ForkedError", "FormatError", "InternalError",
-    "KvError", "Message", "Model", "NonFiniteError", "OutOfMemory", "Session", "StateError", "Step",
-    "StructError", "TemplateError", "TextError", "Token", "UnsupportedError", "Usage", "devices",
-    "sessions_next", "step_all",
+    "DeviceError", "Error", "Event", "EventStream", "FileNotFound", "ForkedError", "FormatError",
+    "GenerateOptions", "InternalError", "KvError", "Message", "Model", "ModelInfo",
+    "NonFiniteError", "OutOfMemory", "Session", "StateError", "Step", "StructError",
+    "TemplateError", "TensorInfo", "TextError", "Token", "UnsupportedError", "Usage", "devices",
+    "sessions_next", "status_name", "step_all",
 ]  # fmt: skip

@@ -2,11 +2,11 @@
 
 import os
 from dataclasses import dataclass
-from typing import Any, Callable, Iterable, List, Mapping, Optional, Sequence, Union
+from typing import Any, Callable, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
 from . import _raison
 from ._errors import StateError, emit_log, translated
-from ._options import generate_options
+from ._options import GenerateOptions, assign, choice, generate_options, merge, text_argument
 from ._session import Session
 
 _KV_TYPES = {"f32": 1, "f16": 2, "bf16": 3}
@@ -50,26 +50,105 @@ def devices(backend_path: str = "") -> List[Device]:
     ]  # fmt: skip
 
 
+@dataclass(frozen=True)
+class ModelInfo:
+    """What a model is; the members are those of raison.h, rsn_model_info."""
+
+    name: str
+    architecture: str
+    type: str
+    path: str
+    device: str
+    parameters: int
+    active_parameters: int
+    context_length: int
+    vocabulary: int
+    layers: int
+    hidden: int
+    heads: int
+    kv_heads: int
+    experts: int
+    experts_used: int
+    experts_shared: int
+    dense_layers: int
+    threads: int
+    file_bytes: int
+    weight_bytes: int
+    kv_bytes_per_token: int
+    kv_bytes_limit: int
+    kv_bytes_used: int
+    passes: int
+    tensors: int
+    bos_token: int
+    eos_token: int
+    think_begin_token: int
+    think_end_token: int
+    temperature: float
+    top_p: float
+    min_p: float
+    repetition_penalty: float
+    top_k: int
+    sampling_from_file: bool
+    chat_template: str
+
+    def __repr__(self) -> str:
+        """One line: the template and the rest are members."""
+        return (
+            f"<raison.ModelInfo {self.name!r} {self.architecture} {self.type}, "
+            f"{self.parameters / 1e6:.1f}M parameters, context {self.context_length}>"
+        )
+
+    @staticmethod
+    def _of(n: Any) -> "ModelInfo":
+        values = {name: getattr(n, name) for name in ModelInfo.__dataclass_fields__}
+        return ModelInfo(**{**values, "sampling_from_file": bool(n.sampling_from_file)})
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """One tensor of the model's file; shape: outermost dimension first."""
+
+    name: str
+    type: str
+    shape: Tuple[int, ...]
+    bytes: int
+
+
+def _parts_of_message(m: Any, name: str) -> Tuple[Any, Any, Any]:
+    """(role, content, thinking)"""
+    if isinstance(m, Message):
+        return m.role, m.content, m.thinking
+    if isinstance(m, Mapping):
+        unknown = set(m) - {"role", "content", "thinking", "reasoning_content"}
+        if unknown or "role" not in m or "content" not in m:
+            raise TypeError(
+                f"{name}: a message has role, content and perhaps thinking; got {sorted(map(str, m))}"
+            )
+        return m["role"], m["content"], m.get("thinking", m.get("reasoning_content"))
+    if not isinstance(m, (tuple, list)) or len(m) != 2:
+        raise TypeError(f"{name} = {m!r}: wanted a Message, a mapping or (role, content)")
+    return m[0], m[1], None
+
+
 def _native_messages(messages: Iterable[MessageLike]) -> Any:
+    if isinstance(messages, (str, bytes, Mapping, Message)):
+        raise TypeError(
+            f"messages = {messages!r}: wanted a list of messages; ask() takes a single question"
+        )
+    try:
+        given = list(messages)
+    except TypeError:
+        raise TypeError(f"messages = {messages!r}: wanted a list of messages") from None
     native = _raison.Messages()
-    for m in messages:
-        if isinstance(m, Mapping):
-            unknown = set(m) - {"role", "content", "thinking", "reasoning_content"}
-            if unknown or "role" not in m or "content" not in m:
-                raise TypeError(f"a message has role, content and perhaps thinking; got {sorted(m)}")
-            thinking = m.get("thinking", m.get("reasoning_content"))
-            role, content = m["role"], m["content"]
-        elif isinstance(m, Message):
-            role, content, thinking = m.role, m.content, m.thinking
-        else:
-            role, content = m
-            thinking = None
-        if role not in _ROLES:
-            raise ValueError(f"role = {role!r}: wanted one of {', '.join(map(repr, _ROLES))}")
+    for i, m in enumerate(given):
+        name = f"messages[{i}]"
+        role, content, thinking = _parts_of_message(m, name)
+        number = choice(f"{name}: role", role, _ROLES)
+        text_argument(f"{name}: content", content)
         if thinking is None:
-            native.add(_ROLES[role], content)
+            native.add(number, content)
         else:
-            native.add_thought(_ROLES[role], content, thinking)
+            native.add_thought(number, content, text_argument(f"{name}: thinking", thinking))
     return native
 
 
@@ -100,19 +179,18 @@ class Model:
         _bytes: Optional[bytes] = None,
     ) -> None:
         options = _raison.ModelOptions()
-        options.device = device or ""
-        options.backend_path = backend_path or ""
-        options.experts = experts or ""
-        options.chat_template = chat_template or ""
-        options.threads = -1 if threads is None else threads
-        options.context_length = context_length or 0
-        options.kv_bytes = kv_bytes
-        for name, value, table in (("kv_type", kv_type, _KV_TYPES), ("load", load, _LOADS)):
-            if value not in table:
-                raise ValueError(f"{name} = {value!r}: wanted one of {', '.join(map(repr, table))}")
-            setattr(options, name, table[value])
-        options.repack = repack
-        options.exact = exact
+        assign(options, "device", "" if device is None else device, "a str")
+        assign(options, "experts", "" if experts is None else experts, "a str")
+        assign(options, "backend_path", "" if backend_path is None else backend_path, "a str")
+        assign(options, "chat_template", "" if chat_template is None else chat_template, "a str")
+        assign(options, "threads", -1 if threads is None else threads, "an integer")
+        assign(options, "context_length", 0 if context_length is None else context_length,
+               "an integer")  # fmt: skip
+        assign(options, "kv_bytes", kv_bytes, "an integer")
+        options.kv_type = choice("kv_type", kv_type, _KV_TYPES)
+        options.load = choice("load", load, _LOADS)
+        assign(options, "repack", repack, "True or False")
+        assign(options, "exact", exact, "True or False")
         if progress is not None:
             options.progress = lambda done, total: progress(done, total) is not False
         if _bytes is not None:
@@ -148,9 +226,17 @@ class Model:
         return Session(native.session(context_length or 0), native)
 
     @property
-    def info(self) -> Any:
-        """Sizes, types, ids and recommended sampling (see raison.h, rsn_model_info)."""
-        return translated(self._open().info)()
+    def info(self) -> ModelInfo:
+        """Sizes, types, ids and recommended sampling."""
+        return ModelInfo._of(translated(self._open().info)())
+
+    @property
+    @translated
+    def tensors(self) -> List[TensorInfo]:
+        """The tensors of the file, in its order."""
+        native = self._open()
+        given = (native.tensor(i) for i in range(native.info().tensors))
+        return [TensorInfo(t.name, t.type, tuple(t.shape), t.bytes) for t in given]
 
     @translated
     def tokenize(self, text: Union[str, bytes], *, special: bool = False,
@@ -170,9 +256,11 @@ class Model:
         return bytes(self._open().token_text(token))
 
     @translated
-    def render(self, messages: Iterable[MessageLike], **options: Any) -> str:
+    def render(self, messages: Iterable[MessageLike], options: Optional[GenerateOptions] = None,
+               **keywords: Any) -> str:  # fmt: skip
         """The text that the model's chat template makes of a conversation."""
-        return str(self._open().render(_native_messages(messages), generate_options(options)))
+        given = generate_options(merge(options, keywords))
+        return str(self._open().render(_native_messages(messages), given))
 
     @translated
     def plan(self, context_length: int = 0, sessions: int = 1, *, as_json: bool = False) -> str:

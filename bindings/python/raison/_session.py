@@ -1,13 +1,13 @@
 """Sessions: one timeline each, pulled event by event."""
 
 import asyncio
-from typing import (TYPE_CHECKING, Any, AsyncIterator, Callable, Iterable, Iterator, List, Optional,
-                    Sequence, Tuple)  # fmt: skip
+from typing import (TYPE_CHECKING, Any, Callable, Iterable, Iterator, List, Optional, Sequence,
+                    Tuple)  # fmt: skip
 
 from . import _raison
 from ._errors import StateError, emit_log, translated
 from ._events import Event, Step, Token, Usage
-from ._options import generate_options
+from ._options import GenerateOptions, generate_options, merge, text_argument
 
 if TYPE_CHECKING:
     from ._model import MessageLike
@@ -21,6 +21,7 @@ class Session:
     def __init__(self, native: Any, model: Any) -> None:
         self._native: Any = native
         self._model: Any = model  # keeps the log's queue, and the model, alive
+        self._requests = 0  # made so far: which one a stream belongs to
 
     def close(self) -> None:
         """Ends a running request and gives the session's memory back."""
@@ -40,25 +41,34 @@ class Session:
     # ---- requests
 
     @translated
-    def ask(self, text: str, **options: Any) -> "Session":
+    def ask(self, text: str, options: Optional[GenerateOptions] = None,
+            **keywords: Any) -> "Session":  # fmt: skip
         """Starts a request of one user message; iterate over the session for its events."""
-        self._open().ask(text, generate_options(options))
+        given = generate_options(merge(options, keywords))
+        self._open().ask(text_argument("text", text), given)
+        self._requests += 1
         return self
 
     @translated
-    def prompt(self, messages: "Iterable[MessageLike]", **options: Any) -> "Session":
+    def prompt(self, messages: "Iterable[MessageLike]",
+               options: Optional[GenerateOptions] = None, **keywords: Any) -> "Session":  # fmt: skip
         """Starts a request from the whole conversation; the common prefix is not computed again."""
         from ._model import _native_messages
 
-        self._open().prompt(_native_messages(messages), generate_options(options))
+        given = generate_options(merge(options, keywords))
+        self._open().prompt(_native_messages(messages), given)
+        self._requests += 1
         return self
 
     @translated
-    def prompt_text(self, text: str, *, special: bool = False, bos: bool = True,
-                    **options: Any) -> "Session":  # fmt: skip
+    def prompt_text(self, text: str, options: Optional[GenerateOptions] = None, *,
+                    special: bool = False, bos: bool = True,
+                    **keywords: Any) -> "Session":  # fmt: skip
         """Starts a request from raw text, without a template."""
+        given = generate_options(merge(options, keywords))
         flags = _raison.TOKENIZE_SPECIAL * special | _raison.TOKENIZE_BOS * bos
-        self._open().prompt_text(text, flags, generate_options(options))
+        self._open().prompt_text(text_argument("text", text), flags, given)
+        self._requests += 1
         return self
 
     @translated
@@ -78,44 +88,42 @@ class Session:
                 raise
             yield event
 
-    async def astream(self, text: Optional[str] = None, *,
-                      messages: "Optional[Iterable[MessageLike]]" = None,
-                      **options: Any) -> AsyncIterator[Event]:  # fmt: skip
+    def astream(self, text: Optional[str] = None, options: Optional[GenerateOptions] = None, *,
+                messages: "Optional[Iterable[MessageLike]]" = None,
+                **keywords: Any) -> "EventStream":  # fmt: skip
         """Events of a new request (text or messages) or of the running one, for `async for`.
 
-        The work runs in a thread; a cancelled task cancels the request within one token.
+        The work runs in a thread. Where the task that iterates is cancelled, in the stream or in the
+        loop's body, the request is cancelled within one token. A break leaves the request running:
+        steer it, and go on with another astream().
         """
         if text is not None:
-            self.ask(text, **options)
+            self.ask(text, options, **keywords)
         elif messages is not None:
-            self.prompt(messages, **options)
-        elif options:
+            self.prompt(messages, options, **keywords)
+        elif options is not None or keywords:
             raise TypeError("options need a text or messages")
-        loop = asyncio.get_running_loop()
-        while self.running:
-            step = loop.run_in_executor(None, self.next)
-            try:
-                event = await asyncio.shield(step)
-            except asyncio.CancelledError:
-                self.cancel()
-                await asyncio.wait([step])  # the thread must be out of the session
-                step.exception()
-                raise
-            yield event
+        return EventStream(self)
 
     def run(self, callback: "Optional[Callable[[Session, Event], Optional[str]]]" = None) -> str:
         """Runs the request to its end; the callback steers: None, "end_thinking" or "stop"."""
         thinking = False
-        for event in self:
-            if event.kind in ("think_begin", "think_end"):
-                thinking = event.kind == "think_begin"
-            verdict = callback(self, event) if callback is not None else None
-            if verdict not in _VERDICTS:
-                raise ValueError(f"the callback returned {verdict!r}: wanted one of {_VERDICTS}")
-            if verdict == "end_thinking" and thinking and self.running:
-                self.end_thinking()
-            elif verdict == "stop" and self.running:
-                self.stop()
+        try:
+            for event in self:
+                if event.kind in ("think_begin", "think_end"):
+                    thinking = event.kind == "think_begin"
+                verdict = callback(self, event) if callback is not None else None
+                if verdict not in _VERDICTS:
+                    raise ValueError(
+                        f"the callback returned {verdict!r}: wanted one of {_VERDICTS}"
+                    )
+                if verdict == "end_thinking" and thinking and self.running:
+                    self.end_thinking()
+                elif verdict == "stop" and self.running:
+                    self.stop()
+        except BaseException:  # the callback's own, or Ctrl-C: the request is not wanted any more
+            self.cancel()
+            raise
         return self.answer_text
 
     # ---- steering
@@ -133,21 +141,27 @@ class Session:
     @translated
     def inject(self, text: str) -> None:
         """Puts text into the current channel, as if the model had written it."""
-        self._open().inject(text)
+        self._open().inject(text_argument("text", text))
 
     @translated
-    def rewind(self, position: int, **options: Any) -> None:
+    def rewind(self, position: int, options: Optional[GenerateOptions] = None,
+               **keywords: Any) -> None:  # fmt: skip
         """Goes back to a position and on from there, with the next branch number."""
-        if options:
-            self._open().rewind_with(position, generate_options(options))
+        if not isinstance(position, int):
+            raise TypeError(f"position = {position!r}: wanted an integer")
+        if options is not None or keywords:
+            self._open().rewind_with(position, generate_options(merge(options, keywords)))
         else:
             self._open().rewind(position)
 
     @translated
-    def fork(self, **options: Any) -> "Session":
+    def fork(self, options: Optional[GenerateOptions] = None, **keywords: Any) -> "Session":
         """A second session with the same tokens, which shares their memory until it writes."""
         native = self._open()
-        fork = native.fork_with(generate_options(options)) if options else native.fork()
+        if options is not None or keywords:
+            fork = native.fork_with(generate_options(merge(options, keywords)))
+        else:
+            fork = native.fork()
         return Session(fork, self._model)
 
     def cancel(self) -> None:
@@ -209,9 +223,9 @@ class Session:
         return Usage._of(translated(self._open().usage)())
 
     @property
-    def options(self) -> Any:
-        """The options that the request really uses: nothing in them is unset."""
-        return translated(self._open().options)()
+    def options(self) -> GenerateOptions:
+        """The options that the request really uses; None: no limit, none given."""
+        return GenerateOptions._of(translated(self._open().options)())
 
     @translated
     def logits(self) -> Any:
@@ -222,6 +236,63 @@ class Session:
         except ImportError:
             return list(row)
         return numpy.asarray(row, dtype=numpy.float32)
+
+
+class EventStream:
+    """The rest of a request's events for `async for`; made by `Session.astream()`."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._request = session._requests
+        self._task: "Optional[asyncio.Task[Any]]" = None
+        self._closed = False
+
+    def __aiter__(self) -> "EventStream":
+        return self
+
+    async def __anext__(self) -> Event:
+        session = self._session
+        if self._closed or not session.running:
+            self._watch(None)
+            raise StopAsyncIteration
+        self._watch(asyncio.current_task())
+        step = asyncio.get_running_loop().run_in_executor(None, session.next)
+        try:
+            return await asyncio.shield(step)
+        except asyncio.CancelledError:
+            session.cancel()
+            while not step.done():  # the thread must be out of the session
+                try:
+                    await asyncio.wait([step])
+                except asyncio.CancelledError:
+                    pass  # cancelled once more: the token is on its way
+            step.exception()
+            raise
+
+    async def aclose(self) -> None:
+        """Cancels the request, if it still runs; for `contextlib.aclosing`."""
+        self._watch(None)
+        self._closed = True
+        self._cancel()
+
+    # Between two events the stream is not awaited: only the task itself knows that it was cancelled.
+    def _watch(self, task: "Optional[asyncio.Task[Any]]") -> None:
+        if task is self._task:
+            return
+        if self._task is not None:
+            self._task.remove_done_callback(self._over)
+        self._task = task
+        if task is not None:
+            task.add_done_callback(self._over)
+
+    def _over(self, task: "asyncio.Task[Any]") -> None:
+        if task.cancelled():
+            self._cancel()
+
+    def _cancel(self) -> None:
+        # Another request of this session is not this stream's business.
+        if self._request == self._session._requests:
+            self._session.cancel()
 
 
 @translated
@@ -235,9 +306,17 @@ def sessions_next(sessions: Sequence[Session]) -> Tuple[int, Optional[Event]]:
 
 
 def step_all(sessions: Sequence[Session]) -> Iterator[Tuple[Session, Event]]:
-    """All events of all sessions' requests; sessions that step together share their passes."""
+    """All events of all sessions' requests; sessions that step together share their passes.
+
+    A break leaves the requests running, Ctrl-C cancels them.
+    """
     while True:
-        which, event = sessions_next(sessions)
+        try:
+            which, event = sessions_next(sessions)
+        except KeyboardInterrupt:
+            for session in sessions:
+                session.cancel()
+            raise
         if event is None:
             return
         yield sessions[which], event

@@ -1,11 +1,9 @@
 """Steering, cancellation, Ctrl-C and asyncio."""
 
 import asyncio
-import signal
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 import raison
@@ -126,27 +124,115 @@ def test_a_cancelled_task_cancels_the_request(session):
     assert session.ask("What is 2 + 3?", temperature=0).run() == "The answer is 5."
 
 
-def test_keyboard_interrupt():
-    program = (
-        "import raison, signal, sys\n"
+def test_a_task_cancelled_in_its_loops_body_cancels_the_request(session):
+    async def main(close):
+        seen = []
+
+        async def work():
+            stream = session.astream(QUESTION, **LONG)
+            async for event in stream:
+                if event.kind == "token":
+                    seen.append(event)
+                if len(seen) == 3:
+                    break
+            if close:
+                await stream.aclose()
+                return
+            async for event in stream:  # a break left it running
+                seen.append(event)
+                await asyncio.sleep(60)
+
+        task = asyncio.create_task(work())
+        while len(seen) < (3 if close else 4):
+            await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled() != close
+
+    for close in (False, True):
+        asyncio.run(main(close))
+        assert session.running  # its end is still to be told
+        rest = list(session)
+        assert [e.kind for e in rest if e.kind == "token"] == []
+        assert (rest[-1].kind, rest[-1].reason) == ("done", "cancelled")
+
+
+def test_a_task_that_goes_on_keeps_its_request(session):
+    async def main():
+        async def first():
+            async for _ in session.astream(QUESTION, **LONG):
+                break
+            # Another request of the same session: what becomes of this task's stream is over.
+            session.ask("What is 2 + 3?", temperature=0)
+            await asyncio.sleep(60)
+
+        task = asyncio.create_task(first())
+        await asyncio.sleep(0.2)
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+
+    asyncio.run(main())
+    assert session.run() == "The answer is 5."
+
+
+def interrupted(program):
+    """Runs a program that sends itself Ctrl-C, with `interrupt_soon(count)` at hand: a thread that
+    waits for the 5th token, then calls `count` and interrupts with no token in between."""
+    prologue = (
+        "import os, raison, signal, sys, threading, time\n"
         # A test run in the background of a shell inherits the signal as ignored.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "s = raison.Model(threads=1).session()\n"
-        "try:\n"
-        "    for e in s.ask('What is 12 * 13?', temperature=1.5, think_minimum=1800):\n"
-        "        if e.kind == 'token': print('token', flush=True)\n"
-        "except KeyboardInterrupt:\n"
-        "    print('interrupted', s.position)\n"
+        "sys.setswitchinterval(1000)\n"  # no other thread between two statements
+        "model, question = raison.Model(threads=1), 'What is 12 * 13?'\n"
+        "long = dict(temperature=1.5, think_minimum=1800)\n"
+        "tokens, before = [], []\n"
+        "def wait():\n"
+        "    while len(tokens) < 5: time.sleep(0.001)\n"
+        "    before.append(len(tokens)); os.kill(os.getpid(), signal.SIGINT)\n"
+        "threading.Thread(target=wait).start()\n"
     )
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as p:
-        assert p.stdout.readline() == "token\n"
-        time.sleep(0.1)
-        p.send_signal(signal.SIGINT)
-        out, _ = p.communicate(timeout=60)
-    assert "interrupted" in out and p.returncode == 0
+    done = subprocess.run(
+        [sys.executable, "-c", prologue + program], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    return [int(n) for n in done.stdout.split()]
 
 
-def test_log_goes_to_logging(caplog):
-    caplog.set_level("DEBUG", logger="raison")
-    raison.Model(threads=1).close()  # says at least nothing wrong
-    assert all(r.levelname != "ERROR" for r in caplog.records)
+def test_keyboard_interrupt_within_one_token():
+    after, rest, cancelled = interrupted(
+        "s = model.session()\n"
+        "try:\n"
+        "    for e in s.ask(question, **long):\n"
+        "        if e.kind == 'token': tokens.append(e)\n"
+        "except KeyboardInterrupt:\n"
+        "    rest = list(s)\n"
+        "    print(len(tokens) - before[0], sum(e.kind == 'token' for e in rest),\n"
+        "          int(rest[-1].reason == 'cancelled'))\n"
+    )
+    assert after <= 1 and rest <= 1 and cancelled
+
+
+def test_keyboard_interrupt_ends_all_that_step_together():
+    after, rest, cancelled = interrupted(
+        "sessions = [model.session().ask(question, seed=i, **long) for i in range(3)]\n"
+        "try:\n"
+        "    for s, e in raison.step_all(sessions):\n"
+        "        if e.kind == 'token': tokens.append(e)\n"
+        "except KeyboardInterrupt:\n"
+        "    rest = [list(s) for s in sessions]\n"
+        "    print(len(tokens) - before[0], max(sum(e.kind == 'token' for e in r) for r in rest),\n"
+        "          sum(r[-1].reason == 'cancelled' for r in rest))\n"
+    )
+    assert after <= 3 and rest <= 1 and cancelled == 3
+
+
+def test_an_exception_in_a_callback_ends_the_request(session):
+    def fails(s, event):
+        if event.kind == "token":
+            raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        session.ask(QUESTION, **LONG).run(fails)
+    rest = list(session)
+    assert len(rest) < 10 and rest[-1].reason == "cancelled"
