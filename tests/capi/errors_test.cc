@@ -123,12 +123,12 @@ TEST(Errors, SessionsOfTwoModelsCannotStepTogether) {
   EXPECT_FALSE(one.Run().empty() && two.Run().empty() && one.Position() == 0);
 }
 
-TEST(Errors, AnUnknownArchitectureIsNamed) {
+// What opening a GGUF v3 without tensors and with general.architecture = `value` says.
+std::string SentenceFor(const std::string& value) {
   const std::string path = testing::TempDir() + "/raison_capi_bad.gguf";
   FILE* file = fopen(path.c_str(), "wb");
-  ASSERT_NE(file, nullptr);
-  // GGUF v3 without tensors and one key: general.architecture = "abacus".
-  const std::string key = "general.architecture", value = "abacus";
+  if (file == nullptr) return "no file";
+  const std::string key = "general.architecture";
   std::string bytes("GGUF\x03\0\0\0", 8);
   const auto number = [&bytes](uint64_t v, int size) {
     for (int i = 0; i < size; ++i) bytes.push_back(static_cast<char>(v >> (8 * i)));
@@ -144,8 +144,27 @@ TEST(Errors, AnUnknownArchitectureIsNamed) {
   fwrite(bytes.data(), 1, bytes.size(), file);
   fclose(file);
   EXPECT_EQ(StatusOf([&] { Model model{path}; }), RSN_ERR_UNSUPPORTED);
-  EXPECT_NE(std::string(rsn_last_error()).find("abacus"), std::string::npos) << rsn_last_error();
   remove(path.c_str());
+  return rsn_last_error();
+}
+
+TEST(Errors, AnUnknownArchitectureIsNamed) {
+  EXPECT_NE(SentenceFor("abacus").find("abacus"), std::string::npos) << rsn_last_error();
+}
+
+// raison.h promises UTF-8, and a terminal shows sentences: a file's bytes are no exception.
+TEST(Errors, SentencesAreUtf8WhateverTheFileHolds) {
+  const std::string unknown = "\xEF\xBF\xBD";
+  const auto says = [](const std::string& value, const std::string& wanted) {
+    const std::string sentence = SentenceFor(value);
+    EXPECT_NE(sentence.find("'" + wanted + "'"), std::string::npos) << sentence;
+  };
+  says("ab\xFF\xFE", "ab" + unknown + unknown);
+  says("\xE2\x82", unknown);                            // half a code point
+  says("caf\xC3\xA9", "caf\xC3\xA9");                   // a whole one stays
+  says("\x1B[31m", unknown + "[31m");                   // an escape sequence
+  says("\xC2\x9B" "31m", unknown + "31m");              // the same in one code point
+  says(std::string("a\0b", 3), "a" + unknown + "b");    // does not end the sentence
 }
 
 TEST(Options, ReleaseByStepWithholdsTheTokensText) {
