@@ -49,13 +49,14 @@ const StoredTensor* Checkpoint::Find(std::string_view gguf_name) const {
 }
 
 void Checkpoint::Release(const StoredTensor& tensor) const {
-  for (const auto& part : tensor.parts) {
-    for (const auto& file : files_) {
-      const auto bytes = file->bytes();
-      if (part.data() >= bytes.data() && part.data() + part.size() <= bytes.data() + bytes.size()) {
-        file->Release(part);
-        break;
-      }
+  for (const auto& part : tensor.parts) Release(part);
+}
+
+void Checkpoint::Release(absl::Span<const std::byte> part) const {
+  for (const auto& file : files_) {
+    const auto bytes = file->bytes();
+    if (part.data() >= bytes.data() && part.data() + part.size() <= bytes.data() + bytes.size()) {
+      return file->Release(part);
     }
   }
 }

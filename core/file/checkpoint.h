@@ -61,6 +61,8 @@ class Checkpoint {
   // After a repack: gives the tensor's whole pages back. Its bytes must not be read any more where
   // the file was opened with kCopy. Does nothing for FromMemory.
   void Release(const StoredTensor& tensor) const;
+  // The same for a part of one tensor's bytes.
+  void Release(absl::Span<const std::byte> part) const;
 
   // kGguf; otherwise nullptr.
   const GgufMetadata* gguf() const { return gguf_.get(); }
