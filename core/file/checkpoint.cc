@@ -19,13 +19,20 @@ uint64_t StoredTensor::bytes() const {
   return total;
 }
 
+absl::Status NamingFile(const std::string& path, const absl::Status& status) {
+  const absl::string_view said = status.message();
+  const bool fault = !status.ok() && status.code() != absl::StatusCode::kCancelled;
+  if (!fault || said.find(path) != said.npos) return status;
+  return absl::Status(status.code(), absl::StrCat(path, ": ", said));
+}
+
 Checkpoint::Checkpoint() = default;
 Checkpoint::~Checkpoint() = default;
 
 absl::StatusOr<std::shared_ptr<Checkpoint>> Checkpoint::Open(const std::string& path, LoadMode mode,
                                                              const LoadProgress& progress) {
-  if (IsFolder(path)) return HuggingFaceOpener::Open(path, mode, progress);
-  return GgufOpener::Open(path, mode, progress);
+  return NamingFile(path, IsFolder(path) ? HuggingFaceOpener::Open(path, mode, progress)
+                                         : GgufOpener::Open(path, mode, progress));
 }
 
 absl::StatusOr<std::shared_ptr<Checkpoint>> Checkpoint::FromMemory(
