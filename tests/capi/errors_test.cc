@@ -215,6 +215,47 @@ TEST(Options, ZeroWaitNeverBlocksAndShowsProgress) {
   EXPECT_GT(progress, 0);
 }
 
+// A prompt of several chunks of 512 tokens, about 1,600 in all.
+std::string LongPrompt() {
+  std::string text;
+  for (int i = 0; i < 400; ++i) text += "7 + 8 ";
+  return text;
+}
+
+TEST(Options, ALongPromptShowsProgressWithoutBeingAskedTo) {
+  Session session(BuiltIn());
+  session.PromptText(LongPrompt(), RSN_TOKENIZE_BOS, Greedy(1));
+  Event event;
+  std::vector<uint64_t> done;
+  do {
+    session.Next(event);
+    if (event.kind != RSN_EVENT_PROGRESS) continue;
+    done.push_back(event.done);
+    EXPECT_EQ(event.total, session.Usage().prompt_tokens);
+  } while (event.kind != RSN_EVENT_DONE);
+  ASSERT_GT(session.Usage().prompt_tokens, 1024);
+  ASSERT_GE(done.size(), 2u);
+  EXPECT_TRUE(std::is_sorted(done.begin(), done.end()));
+  EXPECT_LT(done.front(), done.back());
+}
+
+TEST(Options, CancelEndsWithinThePrompt) {
+  Session session(BuiltIn());
+  session.PromptText(LongPrompt(), RSN_TOKENIZE_BOS, Greedy(8));
+  Event event;
+  do session.Next(event);
+  while (event.kind != RSN_EVENT_PROGRESS && event.kind != RSN_EVENT_DONE);
+  ASSERT_EQ(event.kind, RSN_EVENT_PROGRESS);
+  ASSERT_LT(event.done, event.total);
+  session.Cancel();
+  const Told told = Listen(session);
+  EXPECT_EQ(told.done.reason, RSN_DONE_CANCELLED);
+  EXPECT_TRUE(told.tokens.empty());
+  for (const Event& e : told.events) {
+    EXPECT_TRUE(e.kind != RSN_EVENT_PROGRESS || e.done < e.total);
+  }
+}
+
 TEST(Options, ContinueLastGoesOnFromTheAssistantsWords) {
   Session session(BuiltIn());
   Messages messages;
