@@ -1,9 +1,9 @@
 #include "capi/status.h"
 
-#include <algorithm>
 #include <cstring>
 
 #include "absl/strings/match.h"
+#include "core/model/text/utf8.h"
 
 
 namespace raison::capi {
@@ -13,15 +13,26 @@ namespace {
 constexpr size_t kSentenceBytes = 2048;
 thread_local char last_error[kSentenceBytes] = "";
 
+constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
+
+// Sentences quote files, which may hold anything: an escape sequence must not reach a terminal.
+bool IsControl(uint32_t c) {
+  return (c < 0x20 && c != '\n' && c != '\t') || (c >= 0x7F && c < 0xA0);
+}
+
 }  // namespace
 
 rsn_status Fail(rsn_status status, std::string_view sentence) noexcept {
-  size_t size = std::min(sentence.size(), kSentenceBytes - 1);
-  // Not inside a code point: at most three continuation bytes go.
-  if (size < sentence.size()) {
-    for (int i = 0; i < 3 && size > 0 && (sentence[size] & 0xC0) == 0x80; ++i) --size;
+  size_t size = 0;
+  while (!sentence.empty()) {
+    const Utf8Front front = ReadUtf8(sentence);
+    const bool shown = front.kind == Utf8Front::kValid && !IsControl(front.code_point);
+    const std::string_view text = shown ? sentence.substr(0, front.length) : kReplacement;
+    if (size + text.size() >= kSentenceBytes) break;
+    std::memcpy(last_error + size, text.data(), text.size());
+    size += text.size();
+    sentence.remove_prefix(front.length);
   }
-  std::memcpy(last_error, sentence.data(), size);
   last_error[size] = '\0';
   return status;
 }

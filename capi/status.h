@@ -13,7 +13,8 @@
 
 namespace raison::capi {
 
-// Keeps the sentence for rsn_last_error() and returns the status.
+// Keeps the sentence for rsn_last_error() and returns the status. What is not UTF-8, and control
+// characters but newline and tab, become U+FFFD there.
 rsn_status Fail(rsn_status status, std::string_view sentence) noexcept;
 
 template <typename... Parts>

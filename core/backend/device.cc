@@ -51,6 +51,10 @@ absl::StatusOr<std::shared_ptr<Device>> Device::OpenBackend(const std::string& b
           },
       .cache_directory =
           device->cache_directory_.empty() ? nullptr : device->cache_directory_.c_str(),
+      .weight_read =
+          [](void* context, const void* from, uint64_t bytes) -> int32_t {
+            return static_cast<Device*>(context)->WeightReadFromBackend(from, bytes);
+          },
   };
   device->table_.struct_size = sizeof(rsn_backend);
   const int32_t code = open(&device->host_, &device->table_);
@@ -86,6 +90,12 @@ Device::~Device() {
 void Device::LogFromBackend(void* context, uint32_t level, const char* text) {
   auto* device = static_cast<Device*>(context);
   if (device->log_) device->log_(level, text);
+}
+
+int32_t Device::WeightReadFromBackend(const void* from, uint64_t bytes) {
+  if (weight_read_ == nullptr) return 0;
+  weight_read_status_ = (*weight_read_)({static_cast<const std::byte*>(from), bytes});
+  return weight_read_status_.ok() ? 0 : -50;  // RSN_ERR_CANCELLED; the host keeps the reason
 }
 
 uint32_t Device::threads() const { return pool_->size(); }
@@ -127,11 +137,16 @@ absl::StatusOr<Buffer> Device::NewBuffer(uint64_t bytes) {
 
 absl::StatusOr<Device::Weight> Device::NewWeight(Tensor description,
                                                  absl::Span<const std::byte> bytes,
-                                                 uint32_t flags) {
+                                                 uint32_t flags, const WeightRead& read) {
   uint32_t referenced = 0;
+  weight_read_ = read ? &read : nullptr;
+  weight_read_status_ = absl::OkStatus();
   const int32_t code =
       table_.weight(state_, &description, bytes.data(), bytes.size(), flags, &referenced);
-  if (code != 0) return ToStatus(code, "weight");
+  weight_read_ = nullptr;
+  if (code != 0) {
+    return weight_read_status_.ok() ? ToStatus(code, "weight") : weight_read_status_;
+  }
   return Weight{.buffer = Buffer(shared_from_this(), description.buffer, bytes.size()),
                 .tensor = description,
                 .referenced = referenced != 0};

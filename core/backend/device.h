@@ -46,8 +46,11 @@ class Device : public std::enable_shared_from_this<Device> {
   absl::StatusOr<Buffer> NewBuffer(uint64_t bytes);
   // Makes a weight from plain host bytes; `description` says dtype and shape. See rsn_backend.weight.
   struct Weight;
+  // `read` hears which bytes are not needed any more, where the back end tells (see weight_read);
+  // its error ends the making. One weight is made at a time.
+  using WeightRead = std::function<absl::Status(absl::Span<const std::byte>)>;
   absl::StatusOr<Weight> NewWeight(Tensor description, absl::Span<const std::byte> bytes,
-                                   uint32_t flags);
+                                   uint32_t flags, const WeightRead& read = {});
   bool Supports(uint32_t op, const void* args) const;
   bool CanRecord() const { return table_.record_begin != nullptr; }
   absl::Status ToStatus(int32_t code, const char* what) const;
@@ -57,6 +60,7 @@ class Device : public std::enable_shared_from_this<Device> {
   static absl::StatusOr<std::shared_ptr<Device>> OpenBackend(const std::string& backend,
                                                              const DeviceOptions& options);
   static void LogFromBackend(void* context, uint32_t level, const char* text);
+  int32_t WeightReadFromBackend(const void* from, uint64_t bytes);
   absl::Status Query(uint32_t index, rsn_device_info* info) const;
   friend absl::StatusOr<std::vector<struct DeviceEntry>> ListDevices(const std::string&);
 
@@ -68,6 +72,8 @@ class Device : public std::enable_shared_from_this<Device> {
   rsn_device_state* state_ = nullptr;
   std::unique_ptr<ThreadPool> pool_;
   LogFunction log_;
+  const WeightRead* weight_read_ = nullptr;  // of the weight that is being made
+  absl::Status weight_read_status_;
 };
 
 // Memory of a device, freed with the last owner.

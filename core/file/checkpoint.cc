@@ -19,13 +19,20 @@ uint64_t StoredTensor::bytes() const {
   return total;
 }
 
+absl::Status NamingFile(const std::string& path, const absl::Status& status) {
+  const absl::string_view said = status.message();
+  const bool fault = !status.ok() && status.code() != absl::StatusCode::kCancelled;
+  if (!fault || said.find(path) != said.npos) return status;
+  return absl::Status(status.code(), absl::StrCat(path, ": ", said));
+}
+
 Checkpoint::Checkpoint() = default;
 Checkpoint::~Checkpoint() = default;
 
 absl::StatusOr<std::shared_ptr<Checkpoint>> Checkpoint::Open(const std::string& path, LoadMode mode,
                                                              const LoadProgress& progress) {
-  if (IsFolder(path)) return HuggingFaceOpener::Open(path, mode, progress);
-  return GgufOpener::Open(path, mode, progress);
+  return NamingFile(path, IsFolder(path) ? HuggingFaceOpener::Open(path, mode, progress)
+                                         : GgufOpener::Open(path, mode, progress));
 }
 
 absl::StatusOr<std::shared_ptr<Checkpoint>> Checkpoint::FromMemory(
@@ -49,13 +56,14 @@ const StoredTensor* Checkpoint::Find(std::string_view gguf_name) const {
 }
 
 void Checkpoint::Release(const StoredTensor& tensor) const {
-  for (const auto& part : tensor.parts) {
-    for (const auto& file : files_) {
-      const auto bytes = file->bytes();
-      if (part.data() >= bytes.data() && part.data() + part.size() <= bytes.data() + bytes.size()) {
-        file->Release(part);
-        break;
-      }
+  for (const auto& part : tensor.parts) Release(part);
+}
+
+void Checkpoint::Release(absl::Span<const std::byte> part) const {
+  for (const auto& file : files_) {
+    const auto bytes = file->bytes();
+    if (part.data() >= bytes.data() && part.data() + part.size() <= bytes.data() + bytes.size()) {
+      return file->Release(part);
     }
   }
 }

@@ -36,6 +36,15 @@ struct StoredTensor {
   uint64_t bytes() const;
 };
 
+// The same fault with the path of the file or folder in its sentence: what parses a header, a config
+// or a vocabulary knows keys and fields, not always where they come from.
+absl::Status NamingFile(const std::string& path, const absl::Status& status);
+template <typename T>
+absl::StatusOr<T> NamingFile(const std::string& path, absl::StatusOr<T> result) {
+  if (result.ok()) return result;
+  return NamingFile(path, result.status());
+}
+
 class Checkpoint {
  public:
   enum class Format { kGguf, kHuggingFace };
@@ -61,6 +70,8 @@ class Checkpoint {
   // After a repack: gives the tensor's whole pages back. Its bytes must not be read any more where
   // the file was opened with kCopy. Does nothing for FromMemory.
   void Release(const StoredTensor& tensor) const;
+  // The same for a part of one tensor's bytes.
+  void Release(absl::Span<const std::byte> part) const;
 
   // kGguf; otherwise nullptr.
   const GgufMetadata* gguf() const { return gguf_.get(); }

@@ -188,6 +188,13 @@ absl::StatusOr<TensorInfo> ReadTensorInfo(Reader& in, uint64_t index) {
   const std::string number = absl::StrCat("the description of tensor ", index);
   RSN_ASSIGN_OR_RETURN(const std::string_view name, in.String(number, kMaxTensorName));
   if (name.empty()) return in.Error(absl::StrCat("tensor ", index, " has no name"));
+  // Every name in use is ASCII; others would reach callers who were promised UTF-8.
+  for (const char c : name) {
+    if (c < ' ' || c > '~') {
+      return in.Error(absl::StrCat("the name of tensor ", index, " has the byte ",
+                                   static_cast<unsigned char>(c), ", which is not printable ASCII"));
+    }
+  }
   const std::string what = absl::StrCat("tensor ", Quoted(name));
   RSN_ASSIGN_OR_RETURN(const uint32_t dims, in.Read<uint32_t>(what));
   if (dims < 1 || dims > 4) {

@@ -4,6 +4,7 @@
 
 #include "core/file/checkpoint.h"
 #include "core/model/tensor_check.h"
+#include "core/model/text/utf8.h"
 #include "core/model/vocabulary.h"
 
 namespace raison {
@@ -47,8 +48,10 @@ absl::StatusOr<std::shared_ptr<Model>> Model::LoadCheckpoint(std::shared_ptr<Che
   Model& m = *model;
   m.options_ = options;
   m.checkpoint_ = std::move(checkpoint);
-  RSN_ASSIGN_OR_RETURN(m.config_, ReadConfig(*m.checkpoint_));
-  RSN_RETURN_IF_ERROR(CheckTensors(m.config_, *m.checkpoint_));
+  RSN_ASSIGN_OR_RETURN(m.config_, NamingFile(m.checkpoint_->path(), ReadConfig(*m.checkpoint_)));
+  m.config_.name = ToValidUtf8(m.config_.name);  // whatever the file says: callers are lent it
+  RSN_RETURN_IF_ERROR(
+      NamingFile(m.checkpoint_->path(), CheckTensors(m.config_, *m.checkpoint_)));
   m.sampling_ = ReadRecommendedSampling(*m.checkpoint_);
   RSN_ASSIGN_OR_RETURN(m.tokenizer_, LoadTokenizer(*m.checkpoint_));
   if (static_cast<uint32_t>(m.tokenizer_->vocab_size()) > m.config_.vocab_size) {

@@ -81,8 +81,9 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> FromFolder(const Checkpoint& checkpoi
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Tokenizer>> LoadTokenizer(const Checkpoint& checkpoint) {
-  return checkpoint.format() == Checkpoint::Format::kGguf ? FromGguf(*checkpoint.gguf())
-                                                           : FromFolder(checkpoint);
+  return NamingFile(checkpoint.path(), checkpoint.format() == Checkpoint::Format::kGguf
+                                           ? FromGguf(*checkpoint.gguf())
+                                           : FromFolder(checkpoint));
 }
 
 }  // namespace raison

@@ -4,6 +4,7 @@
 
 #include "core/base/dequantize.h"
 #include "core/base/half.h"
+#include "core/base/os/scratch_pages.h"
 #include "core/file/checkpoint.h"
 
 namespace raison {
@@ -35,13 +36,7 @@ class Loader {
   }
 
   absl::StatusOr<Weights> Load() {
-    device_ = &placement_.DeviceOf(placement_.layers.front());
-    // The embedding's rows are gathered, so it keeps the plain layout; a tied head may be repacked.
-    RSN_RETURN_IF_ERROR(Matrix("token_embd.weight", &w_.token_embedding, /*plain=*/true));
-    device_ = &placement_.DeviceOf(placement_.layers.back());
-    RSN_RETURN_IF_ERROR(Vector("output_norm.weight", &w_.output_norm));
-    const bool untied = checkpoint_.Find("output.weight") != nullptr && !c_.tie_word_embeddings;
-    RSN_RETURN_IF_ERROR(Matrix(untied ? "output.weight" : "token_embd.weight", &w_.head));
+    RSN_RETURN_IF_ERROR(Ends());
     for (const auto& device : placement_.devices) RSN_RETURN_IF_ERROR(RopeFrequencies(*device));
     w_.layers.resize(c_.num_hidden_layers);
     for (uint32_t l = 0; l < c_.num_hidden_layers; ++l) RSN_RETURN_IF_ERROR(Layer(l));
@@ -68,8 +63,9 @@ class Loader {
   }
 
   absl::Status Keep(const Tensor& description, absl::Span<const std::byte> bytes, uint32_t flags,
-                    Tensor* out, bool* referenced = nullptr) {
-    RSN_ASSIGN_OR_RETURN(Device::Weight weight, device_->NewWeight(description, bytes, flags));
+                    Tensor* out, bool* referenced = nullptr, const Device::WeightRead& read = {}) {
+    RSN_ASSIGN_OR_RETURN(Device::Weight weight,
+                         device_->NewWeight(description, bytes, flags, read));
     w_.buffers.push_back(std::move(weight.buffer));
     *out = weight.tensor;
     if (referenced != nullptr) *referenced = weight.referenced;
@@ -87,24 +83,83 @@ class Loader {
     }
   }
 
-  // A matrix or a stack of matrices in the file's own type.
-  absl::Status Matrix(const std::string& name, Tensor* out, bool plain = false) {
+  // A matrix or a stack of matrices in the file's own type. What the device has read is given back
+  // to the system at once: a repacked tensor is never in memory twice as a whole. `last`: nobody
+  // will read the file's bytes again.
+  absl::Status Matrix(const std::string& name, Tensor* out, bool plain = false, bool last = true) {
     RSN_ASSIGN_OR_RETURN(const StoredTensor* stored, Find(name));
     const uint32_t repack = options_.repack && !plain ? uint32_t{RSN_WEIGHT_MAY_REPACK} : 0u;
     const Tensor description = Describe(stored->dtype, stored->shape);
+    const uint64_t before = done_;
     bool referenced = false;
     if (stored->parts.size() == 1) {
+      const auto read = [&](absl::Span<const std::byte> part) {
+        if (last) checkpoint_.Release(part);
+        return Progress(part.size());
+      };
       RSN_RETURN_IF_ERROR(Keep(description, stored->parts[0], RSN_WEIGHT_MAY_REFERENCE | repack,
-                               out, &referenced));
+                               out, &referenced, read));
     } else {  // experts that the container keeps apart
-      Bytes joined;
-      joined.reserve(stored->bytes());
-      for (const auto& part : stored->parts) joined.insert(joined.end(), part.begin(), part.end());
-      RSN_RETURN_IF_ERROR(Keep(description, joined, repack, out));
+      RSN_ASSIGN_OR_RETURN(const auto joined, ScratchPages::New(stored->bytes()));
+      std::byte* to = joined->bytes().data();
+      for (const auto& part : stored->parts) {
+        std::memcpy(to, part.data(), part.size());
+        to += part.size();
+        if (last) checkpoint_.Release(part);
+        RSN_RETURN_IF_ERROR(Progress(0));  // only whether to go on: what counts is made below
+      }
+      const auto read = [&](absl::Span<const std::byte> part) {
+        joined->Release(part);
+        return Progress(part.size());
+      };
+      RSN_RETURN_IF_ERROR(Keep(description, joined->bytes(), repack, out, nullptr, read));
     }
-    const bool shared = name == "token_embd.weight";  // the embedding still refers to its bytes
-    if (!referenced && !shared) checkpoint_.Release(*stored);
-    return Progress(stored->bytes());
+    if (!referenced && last) checkpoint_.Release(*stored);
+    return Progress(stored->bytes() - std::min(done_ - before, stored->bytes()));
+  }
+
+  // Whether `device_` gathers rows of the matrix as it keeps it: asked with the first rows.
+  absl::StatusOr<bool> Gathers(const StoredTensor& stored) {
+    constexpr int64_t kRows = 16;
+    if (stored.parts.size() != 1) return false;
+    const int64_t rows = std::min(stored.shape[0], kRows), width = stored.shape[1];
+    RSN_ASSIGN_OR_RETURN(
+        const Device::Weight first,
+        device_->NewWeight(
+            Describe(stored.dtype, {rows, width}),
+            stored.parts[0].subspan(
+                0, static_cast<size_t>(rows) * RowBytes(stored.dtype, static_cast<size_t>(width))),
+            options_.repack ? RSN_WEIGHT_MAY_REPACK : 0));
+    const rsn_embed args{.struct_size = sizeof args,
+                         .reserved = 0,
+                         .table = first.tensor,
+                         .tokens = DenseTensor(nullptr, 0, DType::kI32, {1}),
+                         .out = DenseTensor(nullptr, 0, DType::kF32, {1, width})};
+    return device_->Supports(RSN_OP_EMBED, &args);
+  }
+
+  // The embedding and the head. A tied pair is one matrix, kept once where one device holds both
+  // ends and gathers rows from its own layout.
+  absl::Status Ends() {
+    RSN_ASSIGN_OR_RETURN(const StoredTensor* embedding, Find("token_embd.weight"));
+    Device& first = placement_.DeviceOf(placement_.layers.front());
+    Device& last = placement_.DeviceOf(placement_.layers.back());
+    device_ = &last;
+    RSN_RETURN_IF_ERROR(Vector("output_norm.weight", &w_.output_norm));
+    if (checkpoint_.Find("output.weight") != nullptr && !c_.tie_word_embeddings) {
+      RSN_RETURN_IF_ERROR(Matrix("output.weight", &w_.head));
+      device_ = &first;
+      return Matrix("token_embd.weight", &w_.token_embedding, /*plain=*/true);
+    }
+    bool once = false;
+    if (&first == &last) {
+      RSN_ASSIGN_OR_RETURN(once, Gathers(*embedding));
+    }
+    RSN_RETURN_IF_ERROR(Matrix("token_embd.weight", &w_.head, /*plain=*/false, /*last=*/once));
+    w_.token_embedding = w_.head;
+    if (once) return absl::OkStatus();
+    device_ = &first;
+    return Matrix("token_embd.weight", &w_.token_embedding, /*plain=*/true);
   }
 
   // Norms, biases and the router: f32 on the device whatever the file's type.
@@ -112,6 +167,7 @@ class Loader {
     RSN_ASSIGN_OR_RETURN(const StoredTensor* stored, Find(name));
     RSN_RETURN_IF_ERROR(
         Keep(Describe(DType::kF32, stored->shape), AsBytes(ToFloats(*stored)), 0, out));
+    checkpoint_.Release(*stored);
     return Progress(stored->bytes());
   }
 
@@ -175,8 +231,11 @@ class Loader {
   // A stack of one matrix per head; some files write it as a plain matrix with the same bytes.
   absl::Status HeadMatrix(const std::string& name, int64_t out_dim, int64_t in_dim, Tensor* out) {
     RSN_ASSIGN_OR_RETURN(const StoredTensor* stored, Find(name));
-    return Keep(Describe(stored->dtype, {c_.num_attention_heads, out_dim, in_dim}),
-                stored->parts[0], RSN_WEIGHT_MAY_REFERENCE, out);
+    bool referenced = false;
+    RSN_RETURN_IF_ERROR(Keep(Describe(stored->dtype, {c_.num_attention_heads, out_dim, in_dim}),
+                             stored->parts[0], RSN_WEIGHT_MAY_REFERENCE, out, &referenced));
+    if (!referenced) checkpoint_.Release(*stored);
+    return Progress(stored->bytes());
   }
 
   // Splits the joined kv_b (heads * (nope + value), latent): the value rows keep their bytes, the key

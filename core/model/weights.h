@@ -54,7 +54,7 @@ struct LayerWeights {
 };
 
 struct Weights {
-  Tensor token_embedding;  // (vocabulary, hidden), plain layout: rows are gathered
+  Tensor token_embedding;  // (vocabulary, hidden); plain, or the tied head itself
   std::vector<LayerWeights> layers;
   Tensor output_norm;       // (hidden)
   Tensor head;              // (vocabulary, hidden)

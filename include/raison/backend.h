@@ -79,6 +79,10 @@ typedef struct rsn_backend_host {
   void (*parallel_for)(void *context, uint32_t count,
                        void (*task)(void *arg, uint32_t index, uint32_t worker), void *arg);
   const char *cache_directory; /* UTF-8, may be NULL: keep nothing */
+  /* May be NULL. `weight` calls it on the thread that called it, for one run of source bytes behind the
+   * other, as soon as it needs them no more: a large weight then never lies in memory twice, and loading
+   * can be cancelled inside it. Non-zero: give up and return that number. */
+  int32_t (*weight_read)(void *context, const void *from, uint64_t bytes);
 } rsn_backend_host;
 
 typedef struct rsn_device_info {

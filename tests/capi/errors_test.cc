@@ -127,12 +127,12 @@ TEST(Errors, SessionsOfTwoModelsCannotStepTogether) {
   EXPECT_FALSE(one.Run().empty() && two.Run().empty() && one.Position() == 0);
 }
 
-TEST(Errors, AnUnknownArchitectureIsNamed) {
+// What opening a GGUF v3 without tensors and with general.architecture = `value` says.
+std::string SentenceFor(const std::string& value) {
   const std::string path = testing::TempDir() + "/raison_capi_bad.gguf";
   FILE* file = fopen(path.c_str(), "wb");
-  ASSERT_NE(file, nullptr);
-  // GGUF v3 without tensors and one key: general.architecture = "abacus".
-  const std::string key = "general.architecture", value = "abacus";
+  if (file == nullptr) return "no file";
+  const std::string key = "general.architecture";
   std::string bytes("GGUF\x03\0\0\0", 8);
   const auto number = [&bytes](uint64_t v, int size) {
     for (int i = 0; i < size; ++i) bytes.push_back(static_cast<char>(v >> (8 * i)));
@@ -148,8 +148,27 @@ TEST(Errors, AnUnknownArchitectureIsNamed) {
   fwrite(bytes.data(), 1, bytes.size(), file);
   fclose(file);
   EXPECT_EQ(StatusOf([&] { Model model{path}; }), RSN_ERR_UNSUPPORTED);
-  EXPECT_NE(std::string(rsn_last_error()).find("abacus"), std::string::npos) << rsn_last_error();
   remove(path.c_str());
+  return rsn_last_error();
+}
+
+TEST(Errors, AnUnknownArchitectureIsNamed) {
+  EXPECT_NE(SentenceFor("abacus").find("abacus"), std::string::npos) << rsn_last_error();
+}
+
+// raison.h promises UTF-8, and a terminal shows sentences: a file's bytes are no exception.
+TEST(Errors, SentencesAreUtf8WhateverTheFileHolds) {
+  const std::string unknown = "\xEF\xBF\xBD";
+  const auto says = [](const std::string& value, const std::string& wanted) {
+    const std::string sentence = SentenceFor(value);
+    EXPECT_NE(sentence.find("'" + wanted + "'"), std::string::npos) << sentence;
+  };
+  says("ab\xFF\xFE", "ab" + unknown + unknown);
+  says("\xE2\x82", unknown);                            // half a code point
+  says("caf\xC3\xA9", "caf\xC3\xA9");                   // a whole one stays
+  says("\x1B[31m", unknown + "[31m");                   // an escape sequence
+  says("\xC2\x9B" "31m", unknown + "31m");              // the same in one code point
+  says(std::string("a\0b", 3), "a" + unknown + "b");    // does not end the sentence
 }
 
 // Where a tensor's entry in the GGUF header says how far behind the data's beginning it lies; `end`:
@@ -258,6 +277,47 @@ TEST(Options, ZeroWaitNeverBlocksAndShowsProgress) {
     EXPECT_EQ(event.total, session.Usage().prompt_tokens);
   } while (event.kind != RSN_EVENT_DONE);
   EXPECT_GT(progress, 0);
+}
+
+// A prompt of several chunks of 512 tokens, about 1,600 in all.
+std::string LongPrompt() {
+  std::string text;
+  for (int i = 0; i < 400; ++i) text += "7 + 8 ";
+  return text;
+}
+
+TEST(Options, ALongPromptShowsProgressWithoutBeingAskedTo) {
+  Session session(BuiltIn());
+  session.PromptText(LongPrompt(), RSN_TOKENIZE_BOS, Greedy(1));
+  Event event;
+  std::vector<uint64_t> done;
+  do {
+    session.Next(event);
+    if (event.kind != RSN_EVENT_PROGRESS) continue;
+    done.push_back(event.done);
+    EXPECT_EQ(event.total, session.Usage().prompt_tokens);
+  } while (event.kind != RSN_EVENT_DONE);
+  ASSERT_GT(session.Usage().prompt_tokens, 1024);
+  ASSERT_GE(done.size(), 2u);
+  EXPECT_TRUE(std::is_sorted(done.begin(), done.end()));
+  EXPECT_LT(done.front(), done.back());
+}
+
+TEST(Options, CancelEndsWithinThePrompt) {
+  Session session(BuiltIn());
+  session.PromptText(LongPrompt(), RSN_TOKENIZE_BOS, Greedy(8));
+  Event event;
+  do session.Next(event);
+  while (event.kind != RSN_EVENT_PROGRESS && event.kind != RSN_EVENT_DONE);
+  ASSERT_EQ(event.kind, RSN_EVENT_PROGRESS);
+  ASSERT_LT(event.done, event.total);
+  session.Cancel();
+  const Told told = Listen(session);
+  EXPECT_EQ(told.done.reason, RSN_DONE_CANCELLED);
+  EXPECT_TRUE(told.tokens.empty());
+  for (const Event& e : told.events) {
+    EXPECT_TRUE(e.kind != RSN_EVENT_PROGRESS || e.done < e.total);
+  }
 }
 
 TEST(Options, ContinueLastGoesOnFromTheAssistantsWords) {

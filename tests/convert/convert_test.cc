@@ -104,7 +104,7 @@ TEST_F(Convert, MtpBlocksCanBeLeftOut) {
   EXPECT_EQ((*c)->gguf()->GetInt("deepseek2.block_count", 0, 9).value(), 2);
 }
 
-// What each preset gives to a model of 16 blocks with wide rows, and where rows are narrow.
+// What each preset gives where rows are too narrow for K blocks.
 TEST_F(Convert, PresetsChooseTypesByRole) {
   folder_.WriteAll(MakeTinyFolder({}));
   const auto in = Checkpoint::Open(folder_.path());
@@ -128,6 +128,38 @@ TEST_F(Convert, PresetsChooseTypesByRole) {
     EXPECT_EQ(type(DType::kQ8_0, name), DType::kF32) << name;
   }
   EXPECT_EQ(type(DType::kF16, "output.weight"), DType::kF16);
+}
+
+// Rows of 256: every preset is written, read back and close to the source, K types as themselves.
+TEST_F(Convert, EveryTypeWithWideRows) {
+  folder_.WriteAll(MakeTinyFolder({.hidden = 256, .ffn = 256, .expert_ffn = 256}));
+  const auto in = Checkpoint::Open(folder_.path());
+  ASSERT_TRUE(in.ok());
+  // Root mean square of the error over that of the weights: half a step of 4 bits is about 0.1.
+  const std::vector<std::pair<DType, double>> presets = {
+      {DType::kQ8_0, 0.01}, {DType::kQ4_0, 0.15}, {DType::kQ4_K, 0.12},
+      {DType::kQ6_K, 0.03}, {DType::kF16, 0.001}, {DType::kBF16, 0.005}};
+  for (const auto& [preset, bound] : presets) {
+    ASSERT_TRUE(Run({.type = preset}).ok()) << Traits(preset).name;
+    const auto out = Checkpoint::Open(Out());
+    ASSERT_TRUE(out.ok()) << out.status();
+    const auto config = ReadConfig(**out);
+    ASSERT_TRUE(config.ok()) << config.status();
+    EXPECT_TRUE(CheckTensors(*config, **out).ok());
+    for (const char* name : {"blk.0.ffn_up.weight", "blk.1.ffn_up_exps.weight"}) {
+      const StoredTensor* to = (*out)->Find(name);
+      ASSERT_NE(to, nullptr);
+      EXPECT_EQ(to->dtype, preset) << name << " is " << Traits(to->dtype).name;
+      const std::vector<float> wanted = Weights(*(*in)->Find(name)), got = Weights(*to);
+      ASSERT_EQ(got.size(), wanted.size());
+      double error = 0, whole = 0;
+      for (size_t i = 0; i < got.size(); ++i) {
+        error += (got[i] - wanted[i]) * (got[i] - wanted[i]);
+        whole += wanted[i] * wanted[i];
+      }
+      EXPECT_LT(std::sqrt(error / whole), bound) << name << " as " << Traits(preset).name;
+    }
+  }
 }
 
 TEST_F(Convert, NothingIsLeftBehindWhenCancelled) {

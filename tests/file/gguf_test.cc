@@ -154,6 +154,8 @@ TEST(Gguf, TensorsThatDoNotFitAreRefused) {
   EXPECT_HAS(one({256}, 133, 0), "ik_llama.cpp");
   EXPECT_HAS(one({256}, 0xffffffff, 0), "type id 4294967295");
   EXPECT_HAS(ErrorOf(Raw().Head(1, 0).Tensor("", {8}, 0, 0).Data(32).bytes()), "no name");
+  EXPECT_HAS(ErrorOf(Raw().Head(1, 0).Tensor("w\xFF", {8}, 0, 0).Data(32).bytes()),
+              "tensor 0 has the byte 255");
   EXPECT_HAS(ErrorOf(Raw().Head(2, 0).Tensor("w", {8}, 0, 0).Tensor("w", {8}, 0, 32).Data(64).bytes()),
               "appears twice");
   EXPECT_HAS(ErrorOf(Raw().Head(2, 0).Tensor("a", {9}, 0, 0).Tensor("b", {8}, 0, 32).Data(64).bytes()),

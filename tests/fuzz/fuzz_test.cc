@@ -65,8 +65,9 @@ struct Tally {
   uint64_t loaded = 0, refused = 0;
 };
 
-// Runs `count` mutations; `load` damages with its mutator and loads.
-Tally RunAll(uint64_t count,
+// Runs `count` mutations; `load` damages with its mutator and loads. A refusal names the file:
+// `names` says which, by the mutation's model.
+Tally RunAll(uint64_t count, const std::function<std::string(size_t)>& names,
              const std::function<absl::StatusOr<std::shared_ptr<Model>>(Mutator&, size_t)>& load) {
   const uint64_t seed = FromEnvironment("RAISON_FUZZ_SEED", 20261124);
   count = FromEnvironment("RAISON_FUZZ_COUNT", count);
@@ -80,6 +81,8 @@ Tally RunAll(uint64_t count,
       ++tally.refused;
       EXPECT_FALSE(model.status().message().empty()) << "mutation " << i;
       EXPECT_LT(model.status().message().size(), 2000u) << "mutation " << i;
+      EXPECT_NE(model.status().message().find(names(i % Models().size())), std::string::npos)
+          << "mutation " << i << ": " << model.status();
     }
   }
   struct rusage usage;
@@ -144,7 +147,7 @@ Target MakeTarget(const TinyModel& model) {
 TEST(Fuzz, Gguf) {
   std::vector<Target> targets;
   for (const TinyModel& model : Models()) targets.push_back(MakeTarget(model));
-  RunAll(8000, [&](Mutator& mutator, size_t which) {
+  RunAll(8000, [](size_t) { return "memory"; }, [&](Mutator& mutator, size_t which) {
     const Target& t = targets[which];
     const size_t limit = mutator.Chance(90) ? t.header : t.file.size();
     const std::string file = mutator.Binary(t.file, limit, t.fields);
@@ -176,7 +179,8 @@ void FuzzFolder(uint64_t count, const std::string& name,
   }
   ModelOptions options = Options();
   options.load = LoadMode::kCopy;  // exactly the file's bytes, not a page of them
-  RunAll(count, [&](Mutator& mutator, size_t which) {
+  const auto names = [&](size_t which) { return folders[which]->path(); };
+  RunAll(count, names, [&](Mutator& mutator, size_t which) {
     folders[which]->Write(name, damage(mutator, contents[which]));
     return Model::Load(folders[which]->path(), options);
   });

@@ -25,6 +25,7 @@ constexpr double kGain = 0.7;
 struct Sizes {
   int64_t hidden = 64, ffn = 64, heads = 2, kv_heads = 1, head = 32;
   int64_t q_rank = 32, kv_rank = 32, nope = 32, rope = 16, v = 32;
+  int64_t rows = kTinyVocabulary;
   int64_t experts = 4, used = 2, expert_ffn = 32, shared = 1;
 };
 
@@ -56,7 +57,12 @@ class Builder {
  public:
   explicit Builder(const TinyModel& model) : m_(model) {
     const bool mla = IsDeepseek();
-    Add("token_embd.weight", "model.embed_tokens.weight", {kTinyVocabulary, s_.hidden}, 1.0);
+    s_.hidden = m_.hidden;
+    if (!mla) s_.head = m_.hidden / s_.heads;
+    s_.ffn = m_.ffn;
+    s_.expert_ffn = m_.expert_ffn;
+    if (m_.rows != 0) s_.rows = m_.rows;
+    Add("token_embd.weight", "model.embed_tokens.weight", {s_.rows, s_.hidden}, 1.0);
     for (uint32_t layer = 0; layer < m_.layers; ++layer) Layer(layer, mla && layer >= 1);
     if (m_.mtp) {
       Layer(m_.layers, true);
@@ -67,7 +73,7 @@ class Builder {
     }
     gguf_prefix_ = hf_prefix_ = "";
     Add("output_norm.weight", "model.norm.weight", {s_.hidden});
-    if (!m_.tied) Add("output.weight", "lm_head.weight", {kTinyVocabulary, s_.hidden});
+    if (!m_.tied) Add("output.weight", "lm_head.weight", {s_.rows, s_.hidden});
   }
 
   bool IsDeepseek() const {
@@ -90,6 +96,13 @@ class Builder {
       spread = norm   ? 0.2
                : bias ? 0.3
                       : kGain / std::sqrt(static_cast<double>(t.shape.back()));
+    }
+    t.values.reserve(count);
+    if (count > (size_t{1} << 20)) {  // normal values would take seconds
+      for (size_t i = 0; i < count; ++i) {
+        t.values.push_back(static_cast<float>(spread * (3.4 * random.Uniform() - 1.7)));
+      }
+      return tensors_.push_back(std::move(t));
     }
     for (size_t i = 0; i < count; ++i) {
       const double value = gguf == "exp_probs_b.bias" ? 0.3 * random.Uniform()
@@ -159,7 +172,7 @@ class Builder {
   }
 
   const TinyModel& m_;
-  const Sizes s_;
+  Sizes s_;
   std::string gguf_prefix_, hf_prefix_;
   std::vector<Tensor> tensors_;
 };
@@ -263,7 +276,7 @@ Json ConfigJson(const TinyModel& m, const Sizes& s) {
   const bool v3 = m.kind == TinyKind::kDeepseekV3, v2 = m.kind == TinyKind::kDeepseekV2;
   const auto& name = kNames[static_cast<size_t>(m.kind)];
   Json j = {{"architectures", Json::array({name[0]})}, {"model_type", name[1]},
-            {"vocab_size", kTinyVocabulary}, {"hidden_size", s.hidden},
+            {"vocab_size", s.rows}, {"hidden_size", s.hidden},
             {"intermediate_size", s.ffn}, {"num_hidden_layers", m.layers},
             {"num_attention_heads", s.heads}, {"max_position_embeddings", m.context},
             {"rms_norm_eps", 1e-6}, {"rope_theta", kTheta}, {"hidden_act", "silu"},

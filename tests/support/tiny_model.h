@@ -28,6 +28,9 @@ struct TinyModel {
   bool mtp = false;          // DeepSeek V3: one multi-token prediction block
   bool tied = false;         // llama, qwen2
   bool llama3_rope = false;  // llama
+  // Larger than tiny, for what is measured in megabytes: multiples of 32.
+  int64_t hidden = 64, ffn = 64, expert_ffn = 32;
+  int64_t rows = 0;  // of the embedding and the head; 0: one for each token
 };
 
 // Tokens: 0 begin, 1 end, 2 pad, 3 user, 4 assistant, 5 <think>, 6 </think>, 7..262 the bytes,

@@ -26,6 +26,7 @@ int32_t Code(const absl::Status& status) {
     case absl::StatusCode::kResourceExhausted: return -30;
     case absl::StatusCode::kFailedPrecondition: return -40;
     case absl::StatusCode::kInvalidArgument: return -10;
+    case absl::StatusCode::kCancelled: return -50;
     default: return -60;
   }
 }
@@ -185,6 +186,17 @@ int32_t BufferNew(rsn_device_state*, uint64_t bytes, rsn_buffer** out) {
 
 void BufferFree(rsn_buffer* buffer) { Release(MemoryOf(buffer)); }
 
+// Source bytes that are repacked between two calls of weight_read: some 50 ms where the file comes
+// from a disk, and the most that is in memory twice.
+constexpr int64_t kSliceBytes = int64_t{16} << 20;
+
+absl::Status TellRead(const DeviceState& device, const uint8_t* from, const uint8_t* end) {
+  if (device.host.weight_read == nullptr || from == end) return absl::OkStatus();
+  const int32_t code =
+      device.host.weight_read(device.host.context, from, static_cast<uint64_t>(end - from));
+  return code == 0 ? absl::OkStatus() : absl::CancelledError("the host gave the weight up");
+}
+
 // Every matrix of the stack becomes a run of whole groups.
 absl::Status Repack(const DeviceState& device, const uint8_t* bytes, rsn_tensor& t) {
   const BlockLayout& layout = *FindBlockLayout(t.dtype);
@@ -198,18 +210,26 @@ absl::Status Repack(const DeviceState& device, const uint8_t* bytes, rsn_tensor&
   if (memory->mapped != 0) madvise(memory->data, memory->bytes, MADV_HUGEPAGE);
   Scratch scratch;
   const Context context{device, scratch};
-  const absl::Status status = context.ForRange(
-      matrices * groups, 16, [&](int64_t begin, int64_t end, uint32_t) {
-        for (int64_t i = begin; i < end; ++i) {
-          const int64_t matrix = i / groups, group = i % groups;
-          const uint8_t* from[kGroupRows];
-          for (int64_t r = 0; r < kGroupRows; ++r) {
-            const int64_t at = group * kGroupRows + r;
-            from[r] = at < rows ? bytes + (matrix * rows + at) * row : nullptr;
-          }
-          Interleave(*device.kernels, layout, from, blocks, memory->data + i * kGroupRows * row);
+  const auto source = [&](int64_t i) {  // the first row of group i of all
+    return bytes + (i / groups * rows + i % groups * kGroupRows) * row;
+  };
+  const int64_t slice = std::max<int64_t>(1, kSliceBytes / (kGroupRows * row));
+  absl::Status status;
+  for (int64_t first = 0; first < matrices * groups && status.ok(); first += slice) {
+    const int64_t last = std::min(first + slice, matrices * groups);
+    status = context.ForRange(last - first, 16, [&](int64_t begin, int64_t end, uint32_t) {
+      for (int64_t i = first + begin; i < first + end; ++i) {
+        const int64_t matrix = i / groups, group = i % groups;
+        const uint8_t* from[kGroupRows];
+        for (int64_t r = 0; r < kGroupRows; ++r) {
+          const int64_t at = group * kGroupRows + r;
+          from[r] = at < rows ? bytes + (matrix * rows + at) * row : nullptr;
         }
-      });
+        Interleave(*device.kernels, layout, from, blocks, memory->data + i * kGroupRows * row);
+      }
+    });
+    if (status.ok()) status = TellRead(device, source(first), source(last));
+  }
   if (!status.ok()) {
     Release(memory);
     return status;
@@ -247,7 +267,16 @@ int32_t Weight(rsn_device_state* device, rsn_tensor* description, const void* by
       *referenced = 1;
     } else {
       RSN_ASSIGN_OR_RETURN(Memory* const memory, Allocate(size));
-      if (size != 0) std::memcpy(memory->data, bytes, size);
+      for (uint64_t at = 0; at < size;) {
+        const uint64_t now = std::min(size - at, static_cast<uint64_t>(kSliceBytes));
+        std::memcpy(memory->data + at, source + at, now);
+        if (const absl::Status told = TellRead(*StateOf(device), source + at, source + at + now);
+            !told.ok()) {
+          Release(memory);
+          return told;
+        }
+        at += now;
+      }
       t.buffer = reinterpret_cast<rsn_buffer*>(memory);
       t.offset = 0;
     }

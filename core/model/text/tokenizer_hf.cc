@@ -42,6 +42,11 @@ bool Flag(const Json& object, const char* name, bool otherwise = false) {
   return value.is_boolean() ? value.get<bool>() : otherwise;
 }
 
+// A value as a sentence quotes it.
+std::string Shown(const Json& value) {
+  return value.dump(-1, ' ', false, Json::error_handler_t::replace).substr(0, 80);
+}
+
 // The id in `value`, or -1.
 int64_t Id(const Json& value) {
   if (!value.is_number_integer()) return -1;
@@ -177,7 +182,9 @@ struct Token {
 };
 
 absl::Status ReadMerges(const Json& merges, TokenizerBuilder* builder) {
-  if (!merges.is_array()) return Bad("model.merges", "is not a list");
+  if (!merges.is_array()) {
+    return Bad("model.merges", absl::StrCat("is not a list but ", Shown(merges)));
+  }
   size_t index = 0;
   for (const Json& merge : merges) {
     std::string_view left, right;
@@ -193,11 +200,12 @@ absl::Status ReadMerges(const Json& merges, TokenizerBuilder* builder) {
       right = Text(merge[1]);
     }
     if (left.empty() || right.empty()) {
-      return Bad(absl::StrCat("model.merges[", index, "]"), "is not a pair of texts");
+      return Bad(absl::StrCat("model.merges[", index, "]"),
+                 absl::StrCat("is not a pair of texts but ", Shown(merge)));
     }
     if (!builder->AddMerge(left, right)) {
       return Bad(absl::StrCat("model.merges[", index, "]"),
-                 "has a part or a result that is not in model.vocab");
+                 absl::StrCat("has a part or a result that is not in model.vocab: ", Shown(merge)));
     }
     ++index;
   }
@@ -240,7 +248,7 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> Tokenizer::FromHuggingFace(
     RSN_ASSIGN_OR_RETURN(config, ParseJson(files.tokenizer_config_json, "tokenizer_config.json"));
   }
   const Json& model = Member(root, "model");
-  if (!model.is_object()) return Bad("model", "is missing");
+  if (!model.is_object()) return Bad("model", absl::StrCat("is not an object but ", Shown(model)));
   RSN_RETURN_IF_ERROR(CheckModel(model));
   RSN_ASSIGN_OR_RETURN(const bool nfc, ReadNormalizer(Member(root, "normalizer")));
   RSN_ASSIGN_OR_RETURN(const std::vector<SplitRule> rules,
@@ -248,8 +256,12 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> Tokenizer::FromHuggingFace(
 
   const Json& vocab = Member(model, "vocab");
   const Json& added = Member(root, "added_tokens");
-  if (!vocab.is_object() || vocab.empty()) return Bad("model.vocab", "is missing or empty");
-  if (!added.is_null() && !added.is_array()) return Bad("added_tokens", "is not a list");
+  if (!vocab.is_object() || vocab.empty()) {
+    return Bad("model.vocab", absl::StrCat("is not an object with entries but ", Shown(vocab)));
+  }
+  if (!added.is_null() && !added.is_array()) {
+    return Bad("added_tokens", absl::StrCat("is not a list but ", Shown(added)));
+  }
   std::vector<Token> tokens;
   tokens.reserve(vocab.size());
   int64_t top = -1;
@@ -265,7 +277,8 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> Tokenizer::FromHuggingFace(
   for (size_t i = 0; i < added.size(); ++i) {
     const int64_t id = Id(Member(added[i], "id"));
     if (id < 0 || id >= limit || !Member(added[i], "content").is_string()) {
-      return Bad(absl::StrCat("added_tokens[", i, "]"), "has no content or an id out of range");
+      return Bad(absl::StrCat("added_tokens[", i, "]"),
+                 absl::StrCat("has no content or an id out of range: ", Shown(added[i])));
     }
     top = std::max(top, id);
   }

@@ -179,6 +179,20 @@ def test_errors_have_classes_and_sentences(model, tmp_path):
         model.session(context_length=10**6)
 
 
+def test_a_hostile_files_bytes_become_readable(model):
+    data = pathlib.Path(model.info.path).read_bytes()
+
+    def with_value(key, place):
+        at = data.index(key) + len(key) + 4 + 8 + place  # behind the type and the length
+        return data[:at] + b"\xff\xfe" + data[at + 2 :]
+
+    for key in (b"general.architecture", b"tokenizer.ggml.pre", b"tokenizer.ggml.model"):
+        with pytest.raises(raison.Error, match="\ufffd\ufffd"):
+            raison.Model.from_bytes(with_value(key, 1), threads=1)
+    with raison.Model.from_bytes(with_value(b"general.name", 0), load="header") as m:
+        assert m.info.name.startswith("\ufffd\ufffd")
+
+
 def test_any_order_of_goodbyes():
     for _ in range(5):
         model = raison.Model(threads=1)
