@@ -50,6 +50,7 @@ struct SuiteOptions {
   bool reference_bits = false;  // the subject promises the reference's bits (far)
   std::string only_op;          // empty: all
   size_t most_failures = 1000;  // stop there
+  size_t every = 1;             // of an operation's cases only each n-th: for slow machines
 };
 
 // Runs the cases. An error is returned only when a back end does not open.
