@@ -51,7 +51,7 @@ configure() {
   # Once configured, ninja itself runs cmake again when a build file changes.
   [[ -f $build/build.ninja ]] && { echo "configured before"; return 0; }
   cmake -S "$root" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DRAISON_TESTS=OFF \
-    -DRAISON_PYTHON=OFF -DRAISON_TOOLS=ON || { rm -f "$build/build.ninja"; return 1; }
+    -DRAISON_PYTHON=OFF -DRAISON_TOOLS=ON -DRAISON_CUDA=OFF -DRAISON_VULKAN=OFF || { rm -f "$build/build.ninja"; return 1; }
 }
 
 # A compiler cache filled by another clone counts: paths are taken relative to the tree.

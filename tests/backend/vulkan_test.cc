@@ -26,7 +26,7 @@ TEST_P(Conformance, Op) {
                                              .only_op = GetParam()});
   ASSERT_TRUE(report.ok()) << report.status();
   EXPECT_GT(report->run, 0);
-  EXPECT_TRUE(report->refused.empty()) << report->refused.front();
+  EXPECT_TRUE(report->refused.empty()) << report->refused.front().name;
   for (const std::string& failure : report->failures) ADD_FAILURE() << failure;
   for (const auto& [key, worst] : report->worst) RecordProperty(key, worst.where);
 }

@@ -59,6 +59,7 @@ struct SuiteOptions {
   std::string only_op;          // empty: all
   size_t most_failures = 1000;  // stop there
   bool (*stop)() = nullptr;     // asked between cases; true ends the run
+  size_t every = 1;             // of an operation's cases only each n-th: for slow machines
 };
 
 // Runs the cases. An error is returned only when a back end does not open.

@@ -226,6 +226,12 @@ __global__ void AddKernel(AddArgs a) {
   }
 }
 
+// Tiles of several tokens pay where an expert has several: from a few rows on.
+int TokensOfTile(int64_t rows, int64_t per_expert) {
+  if (per_expert > kMostTokens) return kTileTokens;
+  return rows == 1 ? 1 : rows <= 4 ? 2 : rows <= 16 ? 4 : kMostTokens;
+}
+
 View DenseRows(const float* data, int64_t width) {
   View v{};
   v.data = reinterpret_cast<unsigned char*>(const_cast<float*>(data));
@@ -259,8 +265,7 @@ void Run(Context& c, const rsn_moe_experts& a) {
   const int64_t rows = a.in.shape[0], width = a.in.shape[1], inner = a.gate.shape[1];
   const int64_t stacked = a.gate.shape[0], used = a.ids.shape[1], pairs = rows * used;
   if (rows == 0 || width == 0) return;
-  // Tiles of several tokens pay where an expert has several: from a few rows on.
-  const int tokens = rows == 1 ? 1 : rows <= 4 ? 2 : rows <= 16 ? 4 : kMostTokens;
+  const int tokens = TokensOfTile(rows, stacked > 0 ? pairs / stacked : 0);
   // Every slot that has pairs may leave one tile unfilled.
   const int64_t capacity = pairs < stacked ? pairs : pairs / tokens + stacked;
   AddArgs add{.weights = ViewOf(a.weights),

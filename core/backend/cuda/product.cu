@@ -317,6 +317,7 @@ void GateOnly(Context& c, const Gated& in, int64_t rows, int64_t width) {
 
 void Multiply(Context& c, const Product& p) {
   const int64_t tokens = p.groups.tiles != nullptr ? p.tokens : p.rows;
+  if (tokens > kMostTokens) return MultiplyTiles(c, p);
   ForType(p.type, [&](auto type) {
     constexpr uint32_t kType = decltype(type)::value;
     if (tokens <= 1) return LaunchProduct<kType, 1>(c, p);

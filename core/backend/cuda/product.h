@@ -13,6 +13,7 @@ namespace raison::cuda {
 
 constexpr int kRanges = 8;      // runs of a quantised row; times 4 lanes of 8 weights: a warp
 constexpr int kMostTokens = 8;  // rows of activations that a warp multiplies at once
+constexpr int kTileTokens = 32; // and a whole block of threads
 
 // Rows of activations: f32 as they are and, where a quantised weight wants it, int8 with a step and
 // a sum for each block of 32.
@@ -46,7 +47,7 @@ struct Product {
   const float* bias = nullptr;
   bool accumulate = false;
   Groups groups = {};       // tiles != nullptr: by expert
-  int tokens = 1;           // of a tile, with groups: 1, 2, 4 or 8
+  int tokens = 1;           // of a tile, with groups: 1, 2, 4, 8 or kTileTokens
 };
 
 bool QuantizesActivations(uint32_t weight_type);
@@ -63,5 +64,6 @@ struct Gated {
 void QuantizeGated(Context& c, const Gated& in, int64_t rows, int64_t width, Activations& to);
 void GateOnly(Context& c, const Gated& in, int64_t rows, int64_t width);
 void Multiply(Context& c, const Product& p);
+void MultiplyTiles(Context& c, const Product& p);  // for many rows: the same bits
 
 }  // namespace raison::cuda

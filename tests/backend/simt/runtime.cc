@@ -137,7 +137,8 @@ cudaError_t Put(cudaStream_t s, Work work) {
 
 cudaError_t RunGrid(const std::function<void()>& thread, const simt::Grid& g) {
   Machine& m = M();
-  const bool backwards = m.launches++ % 2 == 1;
+  // A mixed bit: like runs of an operation meet both orders.
+  const bool backwards = (++m.launches * 0x9e3779b97f4a7c15u >> 63) != 0;
   const unsigned threads = g.block.x * g.block.y * g.block.z;
   std::unique_ptr<uint4[]> shared(new uint4[(g.shared + 15) / 16 + 1]);
   for (unsigned z = 0; z < g.grid.z; ++z) {

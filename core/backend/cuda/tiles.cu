@@ -1,0 +1,300 @@
+// Products with many rows of activations (prompts, busy experts): a block of threads takes kOutputs
+// outputs and kTokens tokens and goes over the width once. Every output is added up exactly as by the
+// kernels for few rows (product.h), so that the batch's size changes no bit: integer dot products are
+// exact whoever forms them, and the f32 chains are walked in the same order.
+#include "core/backend/cuda/blocks.h"
+#include "core/backend/cuda/product.h"
+
+namespace raison::cuda {
+namespace {
+
+constexpr int kOutputs = 64;  // of a block of four warps: 16 each
+constexpr int kTokens = kTileTokens;
+constexpr int kSteps = 4;     // blocks of 32 columns in shared memory at a time
+
+// -------- tensor cores on int8 ------------------------------------------------------------------------
+
+// c (16 outputs, 8 tokens) += a (16, 4 * kWords) b (4 * kWords, 8), int8 by fours in words. Lane l
+// holds, with g = l / 4 and t = l % 4: a[0] row g and a[1] row g + 8 of word t, a[2] and a[3] the same
+// of word t + 4; b[0] token g of word t, b[1] of word t + 4; c[0], c[1] row g of tokens 2t, 2t + 1,
+// c[2], c[3] row g + 8 of them. That is PTX's layout of mma.m16n8k32 and, with half of a and b, k16.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+__device__ inline void Multiply32(int (&c)[4], const int (&a)[4], const int (&b)[2]) {
+  asm("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "
+      "{%0,%1,%2,%3};"
+      : "+r"(c[0]), "+r"(c[1]), "+r"(c[2]), "+r"(c[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+__device__ inline void Multiply16(int (&c)[4], int a0, int a1, int b) {
+  asm("mma.sync.aligned.m16n8k16.row.col.s32.s8.s8.s32 {%0,%1,%2,%3}, {%4,%5}, {%6}, {%0,%1,%2,%3};"
+      : "+r"(c[0]), "+r"(c[1]), "+r"(c[2]), "+r"(c[3])
+      : "r"(a0), "r"(a1), "r"(b));
+}
+#elif defined(__CUDA_ARCH__)  // sm_75 has m8n8k16 only: the upper and the lower eight rows
+__device__ inline void Multiply16(int (&c)[4], int a0, int a1, int b) {
+  asm("mma.sync.aligned.m8n8k16.row.col.s32.s8.s8.s32 {%0,%1}, {%2}, {%3}, {%0,%1};"
+      : "+r"(c[0]), "+r"(c[1])
+      : "r"(a0), "r"(b));
+  asm("mma.sync.aligned.m8n8k16.row.col.s32.s8.s8.s32 {%0,%1}, {%2}, {%3}, {%0,%1};"
+      : "+r"(c[2]), "+r"(c[3])
+      : "r"(a1), "r"(b));
+}
+__device__ inline void Multiply32(int (&c)[4], const int (&a)[4], const int (&b)[2]) {
+  Multiply16(c, a[0], a[1], b[0]);
+  Multiply16(c, a[2], a[3], b[1]);
+}
+#else  // the same, word by word, where there are no tensor cores
+__device__ inline void Multiply16(int (&c)[4], int a0, int a1, int b) {
+  const int lane = static_cast<int>(threadIdx.x) % kWarp, g = lane / 4, t = lane % 4;
+  for (int word = 0; word < 4; ++word) {
+    const int upper = __shfl_sync(kAllLanes, a0, g * 4 + word);
+    const int lower = __shfl_sync(kAllLanes, a1, g * 4 + word);
+    for (int i = 0; i < 2; ++i) {
+      const int x = __shfl_sync(kAllLanes, b, (2 * t + i) * 4 + word);
+      c[i] = __dp4a(upper, x, c[i]);
+      c[2 + i] = __dp4a(lower, x, c[2 + i]);
+    }
+  }
+}
+__device__ inline void Multiply32(int (&c)[4], const int (&a)[4], const int (&b)[2]) {
+  Multiply16(c, a[0], a[1], b[0]);
+  Multiply16(c, a[2], a[3], b[1]);
+}
+#endif
+
+// -------- what a block of threads works on ------------------------------------------------------------
+
+struct Work {
+  View weight;     // (outputs, width)
+  int64_t output;  // the first
+  int outputs;     // in use
+  int64_t first;   // row of `out` of token 0; with groups the sorted index
+  int count;       // tokens in use
+  int64_t batch;
+};
+
+__device__ bool FindWork(const Product& p, Work& w) {
+  w.output = static_cast<int64_t>(blockIdx.x) * kOutputs;
+  const int64_t outputs = p.outputs - w.output;
+  w.outputs = static_cast<int>(outputs < kOutputs ? outputs : kOutputs);
+  w.weight = p.weight;
+  w.batch = blockIdx.z;
+  int64_t matrix = w.batch;
+  if (p.groups.tiles != nullptr) {
+    if (static_cast<int>(blockIdx.y) >= *p.groups.tile_count) return false;
+    const ExpertTile tile = p.groups.tiles[blockIdx.y];
+    matrix = tile.slot;
+    w.first = tile.first;
+    w.count = tile.count;
+  } else {
+    w.first = static_cast<int64_t>(blockIdx.y) * kTokens;
+    const int64_t left = p.rows - w.first;
+    w.count = static_cast<int>(left < kTokens ? left : kTokens);
+  }
+  w.weight.data += matrix * p.weight.stride[0];
+  return true;
+}
+__device__ inline const unsigned char* WeightRow(const Work& w, int output) {
+  return w.weight.data + (w.output + output) * w.weight.stride[1];
+}
+__device__ inline int64_t InputRow(const Product& p, const Work& w, int token) {
+  const int64_t row = w.first + token;
+  return p.groups.tiles == nullptr || p.groups.used == 0 ? row : p.groups.sorted[row] / p.groups.used;
+}
+__device__ inline void Store(const Product& p, const Work& w, int output, int token, float y) {
+  if (output >= w.outputs || token >= w.count) return;
+  float* out = At<float>(p.out, w.first + token, w.batch) + w.output + output;
+  if (p.bias != nullptr) y += p.bias[w.output + output];
+  *out = p.accumulate ? *out + y : y;
+}
+
+// -------- quantised weights ---------------------------------------------------------------------------
+
+// Eight words of int8 and four unused: then the lanes of a fragment read 32 different banks.
+constexpr int kPitch = 12;
+
+template <uint32_t kType>
+__global__ void QuantizedTileKernel(Product p) {
+  constexpr bool kHalves = kType == RSN_DTYPE_Q6_K;  // 16 weights share a scale there
+  constexpr int kGroups = kTokens / 8;               // of eight tokens
+  __shared__ int weights[kSteps][kOutputs][kPitch];
+  __shared__ int codes[kSteps][kTokens][kPitch];
+  __shared__ int scales[kSteps][kOutputs][2];        // of a block's halves
+  __shared__ Scale ends[kSteps][kOutputs];
+  __shared__ float steps[kSteps][kTokens];
+  __shared__ int sums[kSteps][kTokens];
+  Work w;
+  if (!FindWork(p, w)) return;
+  const int me = static_cast<int>(threadIdx.x), lane = me % kWarp, warp = me / kWarp;
+  const int g = lane / 4, t = lane % 4, mine = warp * 16 + g;  // outputs `mine` and `mine` + 8
+  const int blocks = static_cast<int>(p.width / 32);
+  const int length = (blocks + kRanges - 1) / kRanges;
+  float chain[kGroups][4], total[kGroups][4];
+#pragma unroll
+  for (int n = 0; n < kGroups; ++n) {
+    for (int i = 0; i < 4; ++i) chain[n][i] = total[n][i] = 0;
+  }
+  for (int range = 0; range < kRanges; ++range) {
+    const int begin = range * length;
+    const int end = begin + length < blocks ? begin + length : blocks;
+    for (int at = begin; at < end; at += kSteps) {
+      const int now = end - at < kSteps ? end - at : kSteps;
+      __syncthreads();  // what is there has been used
+      for (int i = me; i < now * kOutputs * 4; i += kBlockThreads) {
+        const int part = i % 4, output = i / 4 % kOutputs, step = i / 4 / kOutputs;
+        if (output >= w.outputs) continue;
+        const unsigned char* row = WeightRow(w, output);
+        const Part q = Block<kType>::Load(row, at + step, part);
+        weights[step][output][q.at[0]] = q.word[0];
+        weights[step][output][q.at[1]] = q.word[1];
+        if (part % 2 == 0) scales[step][output][part / 2] = q.scale;
+        if (part == 0) ends[step][output] = Block<kType>::ScaleOf(row, at + step);
+      }
+      for (int i = me; i < now * kTokens * 8; i += kBlockThreads) {
+        const int word = i % 8, token = i / 8 % kTokens, step = i / 8 / kTokens;
+        if (token >= w.count) continue;
+        const int64_t row = InputRow(p, w, token) * p.batch + w.batch;
+        codes[step][token][word] =
+            reinterpret_cast<const int*>(p.in.codes + row * p.width)[(at + step) * 8 + word];
+        if (word == 0) {
+          steps[step][token] = p.in.steps[row * blocks + at + step];
+          sums[step][token] = p.in.sums[row * blocks + at + step];
+        }
+      }
+      __syncthreads();
+      for (int step = 0; step < now; ++step) {
+        int a[4];
+        for (int i = 0; i < 4; ++i) a[i] = weights[step][mine + i % 2 * 8][t + i / 2 * 4];
+        const Scale upper = ends[step][mine], lower = ends[step][mine + 8];
+        const int* upper_scale = scales[step][mine];
+        const int* lower_scale = scales[step][mine + 8];
+#pragma unroll
+        for (int n = 0; n < kGroups; ++n) {
+          if (n * 8 >= w.count) continue;
+          const int b[2] = {codes[step][n * 8 + g][t], codes[step][n * 8 + g][t + 4]};
+          int dot[4] = {};
+          if constexpr (kHalves) {
+            int second[4] = {};
+            Multiply16(dot, a[0], a[1], b[0]);
+            Multiply16(second, a[2], a[3], b[1]);
+            for (int i = 0; i < 4; ++i) {
+              const int* scale = i < 2 ? upper_scale : lower_scale;
+              dot[i] = dot[i] * scale[0] + second[i] * scale[1];
+            }
+          } else {
+            Multiply32(dot, a, b);
+            for (int i = 0; i < 4; ++i) dot[i] *= i < 2 ? upper_scale[0] : lower_scale[0];
+          }
+          for (int i = 0; i < 4; ++i) {
+            const Scale& s = i < 2 ? upper : lower;
+            const int token = n * 8 + 2 * t + i % 2;
+            float value = s.d * static_cast<float>(dot[i]);
+            if constexpr (Block<kType>::kHasMinimum) {
+              value -= s.minimum * static_cast<float>(s.minimum_scale * sums[step][token]);
+            }
+            chain[n][i] = fmaf(steps[step][token], value, chain[n][i]);
+          }
+        }
+      }
+    }
+#pragma unroll
+    for (int n = 0; n < kGroups; ++n) {
+      for (int i = 0; i < 4; ++i) {
+        total[n][i] += chain[n][i];
+        chain[n][i] = 0;
+      }
+    }
+  }
+#pragma unroll
+  for (int n = 0; n < kGroups; ++n) {
+    for (int i = 0; i < 4; ++i) {
+      Store(p, w, mine + i / 2 * 8, n * 8 + 2 * t + i % 2, total[n][i]);
+    }
+  }
+}
+
+// -------- plain weights -------------------------------------------------------------------------------
+
+// Chain c has the pieces of eight columns c, c + 32, c + 64 ...: chains one after another, kPieces
+// pieces in shared memory at a time. A thread has 4 outputs and 4 tokens.
+constexpr int kPieces = 4;
+constexpr int kColumns = kPieces * 8;
+
+template <uint32_t kType>
+__global__ void PlainTileKernel(Product p) {
+  static_assert(kOutputs / 4 * (kTokens / 4) == kBlockThreads);
+  __shared__ float weights[kColumns][kOutputs + 1];
+  __shared__ float inputs[kColumns][kTokens + 1];
+  Work w;
+  if (!FindWork(p, w)) return;
+  const int me = static_cast<int>(threadIdx.x);
+  const int my_output = me % 16, my_token = me / 16;  // and every 16th, every 8th from there
+  float chain[4][4], total[4][4];
+#pragma unroll
+  for (int o = 0; o < 4; ++o) {
+    for (int t = 0; t < 4; ++t) chain[o][t] = total[o][t] = 0;
+  }
+  const int64_t pieces = (p.width + 7) / 8;
+  for (int c = 0; c < kWarp; ++c) {
+    for (int64_t piece = c; piece < pieces; piece += kWarp * kPieces) {
+      __syncthreads();
+      for (int i = me; i < kColumns * kOutputs; i += kBlockThreads) {
+        const int column = i % kColumns, output = i / kColumns;
+        const int64_t k = (piece + column / 8 * kWarp) * 8 + column % 8;
+        if (output < w.outputs && k < p.width) {
+          weights[column][output] = LoadPlain<kType>(WeightRow(w, output), k);
+        }
+      }
+      for (int i = me; i < kColumns * kTokens; i += kBlockThreads) {
+        const int column = i % kColumns, token = i / kColumns;
+        const int64_t k = (piece + column / 8 * kWarp) * 8 + column % 8;
+        if (token < w.count && k < p.width) {
+          inputs[column][token] = At<float>(p.in.plain, InputRow(p, w, token), w.batch)[k];
+        }
+      }
+      __syncthreads();
+      for (int column = 0; column < kColumns; ++column) {
+        if ((piece + column / 8 * kWarp) * 8 + column % 8 >= p.width) break;
+        float x[4], y[4];
+        for (int i = 0; i < 4; ++i) {
+          x[i] = weights[column][my_output + 16 * i];
+          y[i] = inputs[column][my_token + 8 * i];
+        }
+#pragma unroll
+        for (int o = 0; o < 4; ++o) {
+          for (int t = 0; t < 4; ++t) chain[o][t] = fmaf(x[o], y[t], chain[o][t]);
+        }
+      }
+    }
+#pragma unroll
+    for (int o = 0; o < 4; ++o) {
+      for (int t = 0; t < 4; ++t) {
+        total[o][t] += chain[o][t];
+        chain[o][t] = 0;
+      }
+    }
+  }
+#pragma unroll
+  for (int o = 0; o < 4; ++o) {
+    for (int t = 0; t < 4; ++t) Store(p, w, my_output + 16 * o, my_token + 8 * t, total[o][t]);
+  }
+}
+
+}  // namespace
+
+void MultiplyTiles(Context& c, const Product& p) {
+  const bool grouped = p.groups.tiles != nullptr;
+  const Grid grid{.x = DivideUp(p.outputs, kOutputs),
+                  .y = grouped ? p.groups.capacity : DivideUp(p.rows, kTokens),
+                  .z = grouped ? 1 : p.batch};
+  ForType(p.type, [&](auto type) {
+    constexpr uint32_t kType = decltype(type)::value;
+    if constexpr (IsPlain(kType)) {
+      Launch(c, grid, PlainTileKernel<kType>, p);
+    } else {
+      Launch(c, grid, QuantizedTileKernel<kType>, p);
+    }
+  });
+}
+
+}  // namespace raison::cuda
