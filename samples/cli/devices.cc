@@ -47,6 +47,9 @@ int ListDevices(const Words& words) {
   arguments.Text("--backend-path", "PATH", &backend_path,
                  "a folder with back ends, or one's file, sought first");
   arguments.Flag("--json", &json, "an array of objects");
+  arguments.Example("raison devices", "what --device takes on this machine");
+  arguments.Example("raison run --device cuda:0=20,cpu --model big.gguf \"...\"",
+                    "20 layers on the card, the rest beside it");
   if (!arguments.Parse(words)) {
     Print(arguments.Help());
     return kOk;
