@@ -133,14 +133,18 @@ class Placer {
       const uint64_t experts = request_.experts.empty() ? 0 : Experts();
       const uint64_t needed = sizes_.Total() - experts + request_.kv_bytes + kReserve;
       for (const DeviceEntry& entry : entries) {
-        if (entry.info.memory_free < needed) {
-          Log(absl::StrCat(entry.name, " has ", entry.info.memory_free >> 20,
-                           " MiB free, the model needs ", needed >> 20));
-          continue;
-        }
+        // Some drivers know what is free only once the device is open.
+        const uint64_t listed =
+            entry.info.memory_free != 0 ? entry.info.memory_free : entry.info.memory_total;
+        if (!Holds(entry.name, listed, needed)) continue;
         const auto index = Open(entry.name);
         if (!index.ok()) {
           Log(std::string(index.status().message()));
+          continue;
+        }
+        const uint64_t free = placement_.DeviceOf(*index).Info().memory_free;
+        if (free != 0 && !Holds(entry.name, free, needed)) {
+          placement_.devices.pop_back();
           continue;
         }
         placement_.why = "the best device that fits";
@@ -150,6 +154,7 @@ class Placer {
     }
     RSN_ASSIGN_OR_RETURN(const uint32_t cpu, Open("cpu"));
     placement_.why = has_plugin ? "no other device fits" : "no other device is known";
+    placement_.notable = false;
     placement_.layers.assign(layers_, cpu);
     return PlaceExperts();
   }
@@ -157,6 +162,12 @@ class Placer {
  private:
   void Log(const std::string& text) {
     if (request_.log) request_.log(/*level: information*/ 2, text);
+  }
+
+  bool Holds(const std::string& device, uint64_t free, uint64_t needed) {
+    if (free >= needed) return true;
+    Log(absl::StrCat(device, " has ", free >> 20, " MiB free, the model needs ", needed >> 20));
+    return false;
   }
 
   uint64_t Experts() const {

@@ -44,11 +44,9 @@ class LineReader {
       const size_t end = buffer_.find('\n');
       if (end != std::string::npos) return Take(end, 1);
       char chunk[4096];
-      const ssize_t n = read(STDIN_FILENO, chunk, sizeof chunk);
+      const long n = Interrupt::Read(chunk, sizeof chunk);
       if (n > 0 && buffer_.size() < kMostLine) {
         buffer_.append(chunk, static_cast<size_t>(n));
-      } else if (n < 0 && errno == EINTR) {
-        if (Interrupt::Requested()) throw Interrupted();
       } else {
         if (buffer_.empty()) return std::nullopt;
         return Take(buffer_.size(), 0);

@@ -2,6 +2,8 @@
 // callback), so that an answer ends cleanly; the second one ends the process at once.
 #pragma once
 
+#include <cstddef>
+
 namespace raison::cli {
 
 class Interrupt {
@@ -9,6 +11,9 @@ class Interrupt {
   // Also ignores SIGPIPE: a closed output is seen by Print.
   static void Install();
   static bool Requested();
+  // The next bytes of the standard input, as read(2) returns them. Throws Interrupted for a Ctrl-C,
+  // also for one that came before the call.
+  static long Read(void* to, size_t size);
   // After the wish was carried out.
   static void Clear();
 };

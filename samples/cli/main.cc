@@ -75,8 +75,8 @@ int Dispatch(const Words& words) {
 }
 
 int Main(const Words& words) {
-  Interrupt::Install();
   try {
+    Interrupt::Install();
     return Dispatch(words);
   } catch (const UsageError& error) {
     Warn(error.what());

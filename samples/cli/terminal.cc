@@ -133,13 +133,9 @@ std::string ReadInput(size_t limit) {
   std::string all;
   char buffer[1 << 16];
   for (;;) {
-    const ssize_t n = read(STDIN_FILENO, buffer, sizeof buffer);
+    const long n = Interrupt::Read(buffer, sizeof buffer);
     if (n == 0) return all;
     if (n < 0) {
-      if (errno == EINTR) {
-        if (Interrupt::Requested()) throw Interrupted();
-        continue;
-      }
       throw Failure(std::string("the standard input cannot be read: ") + strerror(errno));
     }
     if (all.size() + static_cast<size_t>(n) > limit) {
