@@ -106,6 +106,32 @@ TEST(SplitTest, TheTraceSaysWhereThingsRun) {
   EXPECT_NE(plain.events[0].reason, static_cast<int32_t>(NoticeReason::kPlaced));
 }
 
+#ifdef RAISON_VULKAN_FOLDER
+// The Vulkan plug-in beside the CPU, on whatever device it finds first (here Mesa's software one):
+// it rounds otherwise than the CPU, so tokens are equal and their numbers near.
+TEST(SplitTest, VulkanAndTheCpuGiveTheCpusTokens) {
+  const auto vulkan = Device::Open("vulkan:0", {.threads = 1, .backend_path = RAISON_VULKAN_FOLDER});
+  if (!vulkan.ok()) GTEST_SKIP() << vulkan.status().message();
+  constexpr uint32_t kTokens = 4;
+  const Told want = Answer({.device = "cpu", .threads = 2}, kTokens);
+  for (const Split& split : {Split{"vulkan:0=2,cpu", ""}, Split{"cpu=6,vulkan:0=1,vulkan:0", ""},
+                             Split{"vulkan:0=2,cpu", "cpu"}}) {
+    SCOPED_TRACE(absl::StrCat(split.device, " experts ", split.experts));
+    const Told got = Answer({.device = split.device,
+                             .experts = split.experts,
+                             .backend_path = RAISON_VULKAN_FOLDER,
+                             .threads = 2},
+                            kTokens);
+    EXPECT_EQ(got.tokens, want.tokens);
+    ASSERT_EQ(got.logprobs.size(), want.logprobs.size());
+    for (size_t i = 0; i < want.logprobs.size(); ++i) {
+      EXPECT_NEAR(got.logprobs[i], want.logprobs[i], 0.05);
+    }
+    EXPECT_EQ(got.thinking, want.thinking);
+  }
+}
+#endif
+
 TEST(SplitTest, TheBestDeviceThatFitsIsTheDefault) {
   // One of the folder's plug-ins has a GPU with a second that cannot be opened; others do not load.
   auto model = Model::Load(RAISON_SOURCE_DIR "/samples/petit/petit-q8_0.gguf",
