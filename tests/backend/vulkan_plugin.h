@@ -51,9 +51,11 @@ inline bool HaveDevice() {
 
 // The first device with one queue.
 struct Opened {
-  explicit Opened(const char* cache_directory = nullptr) : table(OpenTable()) {
-    const rsn_backend_host host{
-        .struct_size = sizeof host, .threads = 1, .cache_directory = cache_directory};
+  explicit Opened(const char* cache_directory = nullptr)
+      : Opened({.struct_size = sizeof(rsn_backend_host),
+                .threads = 1,
+                .cache_directory = cache_directory}) {}
+  explicit Opened(const rsn_backend_host& host) : table(OpenTable()) {
     EXPECT_EQ(table.device_open(&host, 0, &device), 0) << table.last_error();
     EXPECT_EQ(table.queue_new(device, &queue), 0) << table.last_error();
   }

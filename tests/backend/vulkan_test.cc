@@ -120,6 +120,56 @@ TEST(VulkanMemory, AWeightAboveTheBindingLimit) {
   MultiplyLarge(opened, (int64_t{160} << 20) / 4352);
 }
 
+// What the host hears of a weight's bytes, and after how many slices it gives up.
+struct Reader {
+  std::vector<std::pair<const void*, uint64_t>> slices;
+  size_t most = SIZE_MAX;
+  static int32_t Read(void* self, const void* from, uint64_t bytes) {
+    auto& reader = *static_cast<Reader*>(self);
+    reader.slices.emplace_back(from, bytes);
+    return reader.slices.size() > reader.most ? -50 : 0;
+  }
+};
+
+// In place, and by staging as on a card whose memory the host cannot see.
+TEST(VulkanMemory, AWeightTellsWhatWasReadAndCanBeGivenUp) {
+  SKIP_WITHOUT_A_DRIVER();
+  for (const char* staging : {"0", "1"}) {
+    setenv("RAISON_VULKAN_STAGING", staging, 1);
+    Reader reader;
+    Opened opened({.struct_size = sizeof(rsn_backend_host),
+                   .threads = 1,
+                   .context = &reader,
+                   .weight_read = Reader::Read});
+    setenv("RAISON_VULKAN_STAGING", "0", 1);
+    const rsn_backend& t = opened.table;
+    constexpr uint64_t kBytes = (uint64_t{40} << 20) + 12;
+    std::vector<uint32_t> bytes(kBytes / 4), got(kBytes / 4);
+    for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<uint32_t>(i * 2654435761u);
+    rsn_tensor weight = {
+        .dtype = RSN_DTYPE_F32, .rank = 1, .shape = {int64_t{kBytes / 4}}, .stride = {4}};
+    uint32_t referenced = 0;
+    ASSERT_EQ(t.weight(opened.device, &weight, bytes.data(), kBytes, 0, &referenced), 0)
+        << t.last_error();
+    ASSERT_EQ(reader.slices.size(), 3u);
+    const auto* next = reinterpret_cast<const std::byte*>(bytes.data());
+    for (const auto& [from, size] : reader.slices) {
+      EXPECT_EQ(from, next);
+      EXPECT_LE(size, uint64_t{16} << 20);
+      next += size;
+    }
+    EXPECT_EQ(next, reinterpret_cast<const std::byte*>(bytes.data() + bytes.size()));
+    ASSERT_EQ(t.download(opened.queue, got.data(), weight.buffer, 0, kBytes), 0);
+    ASSERT_EQ(t.synchronize(opened.queue), 0) << t.last_error();
+    EXPECT_TRUE(got == bytes) << "staging " << staging;
+    t.buffer_free(weight.buffer);
+    reader = {.slices = {}, .most = 1};
+    weight.buffer = nullptr;
+    EXPECT_EQ(t.weight(opened.device, &weight, bytes.data(), kBytes, 0, &referenced), -50);
+    EXPECT_EQ(reader.slices.size(), 2u) << "it went on after being given up";
+  }
+}
+
 TEST(VulkanDevices, TwoOpensOfOneDeviceWorkAtOnce) {
   SKIP_WITHOUT_A_DRIVER();
   std::vector<std::thread> threads;

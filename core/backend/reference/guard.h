@@ -34,6 +34,8 @@ inline int32_t CodeOf(const absl::Status& status) {
       return -32;
     case absl::StatusCode::kFailedPrecondition:
       return -40;
+    case absl::StatusCode::kCancelled:
+      return -50;
     default:
       return -60;
   }

@@ -62,6 +62,7 @@ class Device {
   absl::StatusOr<Buffer*> NewBuffer(uint64_t bytes, bool raw = false);
   // The memory is given back when every queue has passed what it had been given until now.
   void FreeBuffer(Buffer* buffer);
+  // In slices; the host hears which bytes were read and may give up (kCancelled).
   absl::Status Fill(Buffer& buffer, const void* bytes, uint64_t size);
   // Gives back what is no longer in use.
   void Collect();

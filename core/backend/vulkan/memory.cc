@@ -1,6 +1,9 @@
 #include "core/backend/vulkan/memory.h"
 
+#include <algorithm>
 #include <utility>
+
+#include "core/base/os/library_path.h"
 
 namespace raison::vulkan {
 namespace {
@@ -14,13 +17,30 @@ constexpr uint32_t kNone = UINT32_MAX;
 constexpr VkMemoryPropertyFlags kVisible =
     VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
 
+// A type of the largest heap of device memory can be written by the host.
+bool AllVisible(const VkPhysicalDeviceMemoryProperties& memory) {
+  uint64_t largest = 0, visible = 0;
+  for (uint32_t i = 0; i < memory.memoryTypeCount; ++i) {
+    const VkMemoryType& type = memory.memoryTypes[i];
+    if ((type.propertyFlags & VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT) == 0) continue;
+    const uint64_t size = memory.memoryHeaps[type.heapIndex].size;
+    largest = std::max(largest, size);
+    if ((type.propertyFlags & kVisible) == kVisible) visible = std::max(visible, size);
+  }
+  return largest != 0 && visible == largest;
+}
+
 }  // namespace
 
 Memory::Memory(const PhysicalDevice& physical, const DeviceApi& api, VkDevice device)
     : physical_(physical), api_(api), device_(device) {
-  // On a card even memory that the host can see lies behind the bus: copies go through staging.
-  device_mapped_ = physical.type == VK_PHYSICAL_DEVICE_TYPE_CPU ||
-                   physical.type == VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU;
+  // An integrated device's memory is the host's. A card's is written in place where the host can see
+  // all of it (resizable BAR), not where it sees a window of 256 MiB that others need too.
+  const bool shared = physical.type == VK_PHYSICAL_DEVICE_TYPE_CPU ||
+                      physical.type == VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU;
+  if (EnvironmentVariable("RAISON_VULKAN_STAGING") != "1") {
+    device_mapped_ = shared || AllVisible(physical.memory);
+  }
 }
 
 Memory::~Memory() {

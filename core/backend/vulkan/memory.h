@@ -1,6 +1,7 @@
 // Device memory: large blocks, each one VkBuffer with its address, from which buffers are cut; what
-// is larger than a share of a block gets one of its own. Where the device's memory is the host's
-// too (software, integrated), blocks are mapped and copies are plain ones. Thread-safe.
+// is larger than a share of a block gets one of its own. Where the host can see the device's memory
+// (software, integrated, cards with a resizable BAR) blocks are mapped and written in place, unless
+// RAISON_VULKAN_STAGING=1. Thread-safe.
 #pragma once
 
 #include <cstdint>

@@ -9,7 +9,7 @@ namespace {
 // such batches, a small one's is one.
 constexpr int kCommandsPerBatch = 256;
 constexpr uint64_t kStagingPiece = uint64_t{4} << 20;
-constexpr uint64_t kLargestCopy = uint64_t{32} << 20;  // larger uploads are cut
+constexpr uint64_t kLargestCopy = uint64_t{8} << 20;  // larger copies are cut: cheap to stage
 constexpr size_t kRanges = 64;                         // kept before a barrier is made anyway
 constexpr uint32_t kGroupsInX = 32768;                 // every device allows 65535
 
@@ -190,7 +190,7 @@ absl::Status Queue::Upload(Buffer& to, uint64_t offset, const void* from, uint64
     const Allocation piece = staging->memory;  // Copy may submit, and the batch is then elsewhere
     RSN_RETURN_IF_ERROR(Copy(piece, at, to.memory, offset, part));
     source += part, offset += part, bytes -= part;
-    if (bytes > 0) {  // at most two pieces are under way
+    if (part > kStagingPiece) {  // at most two such pieces are under way
       if (open_.has_value()) RSN_RETURN_IF_ERROR(Submit());
       if (submitted_ > 1) {
         RSN_RETURN_IF_ERROR(device_.Wait(*timeline_, submitted_ - 1));
