@@ -43,6 +43,12 @@ struct Timeline {
   ~Timeline();
 };
 
+// What of the device is used where a shader has the choice.
+struct Features {
+  bool integer_dot = false;
+  bool quads = false;
+};
+
 class Device {
  public:
   static absl::StatusOr<std::unique_ptr<Device>> Open(const rsn_backend_host& host, uint32_t index);
@@ -53,6 +59,7 @@ class Device {
   const DeviceApi& api() const { return api_; }
   VkDevice handle() const { return handle_; }
   const PhysicalDevice& physical() const { return physical_; }
+  const Features& features() const { return features_; }
   Instance& instance() const { return instance_; }
   Memory& memory() { return *memory_; }
   Pipelines& pipelines() { return *pipelines_; }
@@ -92,6 +99,7 @@ class Device {
   Instance& instance_;
   const PhysicalDevice& physical_;
   rsn_backend_host host_ = {};
+  Features features_;
   VkDevice handle_ = VK_NULL_HANDLE;
   DeviceApi api_;
   VkQueue queue_ = VK_NULL_HANDLE;

@@ -67,8 +67,9 @@ Scratch::~Scratch() {
 
 absl::StatusOr<uint64_t> Scratch::Get(uint64_t bytes) {
   if (!buffers_.empty() && buffers_.back()->bytes >= bytes) return buffers_.back()->address();
-  RSN_ASSIGN_OR_RETURN(Buffer* const buffer,
-                       device_.NewBuffer(std::max<uint64_t>(bytes, 65536), true));
+  // Doubling keeps what was outgrown below what is in use.
+  const uint64_t least = buffers_.empty() ? 65536 : 2 * buffers_.back()->bytes;
+  RSN_ASSIGN_OR_RETURN(Buffer* const buffer, device_.NewBuffer(std::max(bytes, least), true));
   buffers_.push_back(buffer);
   return buffer->address();
 }

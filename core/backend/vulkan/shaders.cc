@@ -3,13 +3,14 @@
 namespace raison::vulkan {
 namespace {
 
-#define RSN_VULKAN_SHADERS(F)                                                                      \
-  F(embed)                                                                                         \
-  F(gather_rows) F(rms_norm) F(matmul) F(rope_table) F(rope) F(kv_write) F(kv_copy_page)           \
-      F(attention) F(attention_fold) F(copy_rows) F(silu_mul) F(moe_route) F(moe_gate) F(moe_down) \
-          F(reduce_logits)
-
 // clang-format off
+#define RSN_VULKAN_SHADERS(F) \
+  F(embed) F(gather_rows) F(rms_norm) F(quantize) F(matmul) F(matmul_dot) F(matmul_quads) \
+  F(matmul_quads_dot) F(matmul_tiles) F(matmul_tiles_dot) F(rope_table) F(rope) F(kv_write) \
+  F(kv_copy_page) F(attention) F(attention_fold) F(copy_rows) F(silu_mul) F(moe_route) \
+  F(moe_group) F(moe_combine) F(moe_down) F(moe_down_dot) F(moe_down_quads) \
+  F(moe_down_quads_dot) F(reduce_logits)
+
 constexpr uint32_t embed[] =
 #include "embed.inc"
 ;
@@ -19,8 +20,26 @@ constexpr uint32_t gather_rows[] =
 constexpr uint32_t rms_norm[] =
 #include "rms_norm.inc"
 ;
+constexpr uint32_t quantize[] =
+#include "quantize.inc"
+;
 constexpr uint32_t matmul[] =
 #include "matmul.inc"
+;
+constexpr uint32_t matmul_dot[] =
+#include "matmul_dot.inc"
+;
+constexpr uint32_t matmul_quads[] =
+#include "matmul_quads.inc"
+;
+constexpr uint32_t matmul_quads_dot[] =
+#include "matmul_quads_dot.inc"
+;
+constexpr uint32_t matmul_tiles[] =
+#include "matmul_tiles.inc"
+;
+constexpr uint32_t matmul_tiles_dot[] =
+#include "matmul_tiles_dot.inc"
 ;
 constexpr uint32_t rope_table[] =
 #include "rope_table.inc"
@@ -49,11 +68,23 @@ constexpr uint32_t silu_mul[] =
 constexpr uint32_t moe_route[] =
 #include "moe_route.inc"
 ;
-constexpr uint32_t moe_gate[] =
-#include "moe_gate.inc"
+constexpr uint32_t moe_group[] =
+#include "moe_group.inc"
+;
+constexpr uint32_t moe_combine[] =
+#include "moe_combine.inc"
 ;
 constexpr uint32_t moe_down[] =
 #include "moe_down.inc"
+;
+constexpr uint32_t moe_down_dot[] =
+#include "moe_down_dot.inc"
+;
+constexpr uint32_t moe_down_quads[] =
+#include "moe_down_quads.inc"
+;
+constexpr uint32_t moe_down_quads_dot[] =
+#include "moe_down_quads_dot.inc"
 ;
 constexpr uint32_t reduce_logits[] =
 #include "reduce_logits.inc"

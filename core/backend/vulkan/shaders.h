@@ -10,7 +10,14 @@ enum class Shader : uint32_t {
   kEmbed,
   kGatherRows,
   kRmsNorm,
+  kQuantize,
+  // Variants follow their first: + 1 with integer dot products, + 2 with quads of a subgroup.
   kMatmul,
+  kMatmulDot,
+  kMatmulQuads,
+  kMatmulQuadsDot,
+  kMatmulTiles,
+  kMatmulTilesDot,
   kRopeTable,
   kRope,
   kKvWrite,
@@ -20,8 +27,12 @@ enum class Shader : uint32_t {
   kCopyRows,
   kSiluMul,
   kMoeRoute,
-  kMoeGate,
+  kMoeGroup,
+  kMoeCombine,
   kMoeDown,
+  kMoeDownDot,
+  kMoeDownQuads,
+  kMoeDownQuadsDot,
   kReduceLogits,
   kCount
 };

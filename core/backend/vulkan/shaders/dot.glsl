@@ -1,9 +1,32 @@
-// Dot products of one weight row with up to ROWS rows of activations by 32 invocations (x), four
-// outputs (y) to a workgroup. Needs octet.glsl.
+// Dot products of one weight row with up to ROWS rows of activations. What is added in which order
+// is one definition for every shader that multiplies (also matmul_tiles.comp), so that a row has the
+// same bits alone and in a batch, whatever instructions the device has:
+//   quantised weights  activations are int8 in blocks of 32 (quantize.comp); a row's blocks are cut
+//                      into 8 runs, each a chain of f32 fused multiply-adds of exact integer sums;
+//   plain weights      a row's octets are cut into 32 runs, each a chain of f32 fused multiply-adds;
+// and the runs are added in order. Needs octet.glsl and blocks.glsl; 128 invocations.
 layout(constant_id = 1) const uint ROWS = 1;     // 1, 2, 4 or 8
-layout(constant_id = 2) const uint ALIGNED = 0;  // 1: activation rows begin at 16 bytes
+layout(constant_id = 2) const uint ALIGNED = 0;  // 1: plain activation rows begin at 16 bytes
+const bool PLAIN = DTYPE == kF32 || DTYPE == kF16 || DTYPE == kBF16;
+const uint RUNS = PLAIN ? 32u : 8u;
+// Invocations of one output: one for each run, or four, with a quarter of every block each and
+// neighbours reading neighbouring bytes, where a subgroup's quads can add.
+#ifdef QUADS
+const uint LANES = 32u;
+uint Thread() { return gl_SubgroupID * gl_SubgroupSize + gl_SubgroupInvocationID; }
+#else
+const uint LANES = PLAIN ? 32u : 8u;
+uint Thread() { return gl_LocalInvocationIndex; }
+#endif
+const uint OUTPUTS = 128u / LANES;  // of a workgroup
 
-shared float partial[4u * ROWS * 33u];
+shared float partial[16u * ROWS * 9u];
+
+// Rows of activations: addresses of plain floats, or of int8 codes and (step, sum) of their blocks.
+struct Source {
+  uint64_t codes;  // plain: floats
+  uint64_t scales;
+};
 
 void LoadActivations(uint64_t row, uint octet, uint count, out float x[8]) {
   if (ALIGNED != 0u && count == 8u) {
@@ -16,73 +39,84 @@ void LoadActivations(uint64_t row, uint octet, uint count, out float x[8]) {
   }
 }
 
-// sums[r] += this invocation's share of weight . rows[r].
-void AddDots(uint type, uint64_t weight, uint64_t rows[ROWS], uint width, inout float sums[ROWS]) {
-  const uint octets = (width + 7u) / 8u;
-  for (uint octet = gl_LocalInvocationID.x; octet < octets; octet += 32u) {
-    float w[8];
-    LoadOctet(type, weight, octet, w);
-    const uint count = min(8u, width - octet * 8u);
-    for (uint i = count; i < 8u; ++i) w[i] = 0.0;
-    [[unroll]] for (uint r = 0u; r < ROWS; ++r) {
-      float x[8];
-      LoadActivations(rows[r], octet, count, x);
-      precise float sum = sums[r];
-      [[unroll]] for (uint i = 0u; i < 8u; ++i) sum = fma(w[i], x[i], sum);
-      sums[r] = sum;
+// Of invocation t < OUTPUTS * ROWS: the dot product of output t / ROWS with rows[t % ROWS], where
+// `weight` is the row of the invocation's own output, Thread() / LANES.
+float Dot(uint64_t weight, Source rows[ROWS], uint width) {
+  const uint lane = Thread() % LANES;
+  float chains[ROWS];
+  [[unroll]] for (uint r = 0u; r < ROWS; ++r) chains[r] = 0.0;
+  if (PLAIN) {
+    const uint octets = (width + 7u) / 8u, length = (octets + 31u) / 32u;
+    const uint end = min(octets, (lane + 1u) * length);
+    for (uint octet = lane * length; octet < end; ++octet) {
+      float w[8];
+      LoadOctet(DTYPE, weight, octet, w);
+      const uint count = min(8u, width - octet * 8u);
+      for (uint i = count; i < 8u; ++i) w[i] = 0.0;
+      [[unroll]] for (uint r = 0u; r < ROWS; ++r) {
+        float x[8];
+        LoadActivations(rows[r].codes, octet, count, x);
+        precise float sum = chains[r];
+        [[unroll]] for (uint i = 0u; i < 8u; ++i) sum = fma(w[i], x[i], sum);
+        chains[r] = sum;
+      }
     }
-  }
-}
-
-#ifdef COMPENSATED
-// The same for one row, as two floats: what follows may amplify a rounding of the sum (silu of sums
-// that cancel).
-void AddDot2(uint type, uint64_t weight, uint64_t row, uint width, inout vec2 sum) {
-  const uint octets = (width + 7u) / 8u;
-  for (uint octet = gl_LocalInvocationID.x; octet < octets; octet += 32u) {
-    float w[8], x[8];
-    LoadOctet(type, weight, octet, w);
-    const uint count = min(8u, width - octet * 8u);
-    LoadActivations(row, octet, count, x);
-    precise float a = 0.0, b = 0.0;
-    [[unroll]] for (uint i = 0u; i < 8u; i += 2u) {
-      if (i < count) a = fma(w[i], x[i], a);
-      if (i + 1u < count) b = fma(w[i + 1u], x[i + 1u], b);
+  } else {
+    const uint blocks = width / 32u, length = (blocks + 7u) / 8u;
+#ifdef QUADS
+    const uint first = lane / 4u * length, part = lane % 4u;
+    for (uint i = 0u; i < length; ++i) {
+      const bool there = first + i < blocks;  // a quad adds together
+      const uint block = there ? first + i : blocks - 1u;
+      vec2 factors;
+      ivec3 ints;
+      LoadScales(DTYPE, weight, block, factors, ints);
+      const uvec2 w = LoadCodes(DTYPE, weight, block, part);
+      const int scale = HasScale(DTYPE) ? part < 2u ? ints.x : ints.y : 1;
+      [[unroll]] for (uint r = 0u; r < ROWS; ++r) {
+        Words x = Words(rows[r].codes + uint64_t(block * 32u + part * 8u));
+        int dot = (Dot4(w.x, x.v[0]) + Dot4(w.y, x.v[1])) * scale;
+        dot += subgroupQuadSwapHorizontal(dot);
+        dot += subgroupQuadSwapVertical(dot);
+        Words s = Words(rows[r].scales + uint64_t(block) * 8ul);
+        const float sum = AddBlock(DTYPE, chains[r], dot, factors, ints.z, uvec2(s.v[0], s.v[1]));
+        if (there) chains[r] = sum;
+      }
     }
-    sum = Add2(sum, TwoSum(a, b));
-  }
-}
-
-shared vec2 partial2[4u * 33u];
-// Of invocation t < 4: the total of output t.
-float Reduce2(vec2 sum) {
-  barrier();
-  partial2[gl_LocalInvocationID.y * 33u + gl_LocalInvocationID.x] = sum;
-  barrier();
-  const uint t = gl_LocalInvocationIndex;
-  if (t >= 4u) return 0.0;
-  vec2 total = vec2(0, 0);
-  for (uint i = 0u; i < 32u; ++i) total = Add2(total, partial2[t * 33u + i]);
-  return total.x + total.y;
-}
+#else
+    const uint end = min(blocks, (lane + 1u) * length);
+    for (uint block = lane * length; block < end; ++block) {
+      vec2 factors;
+      ivec3 ints;
+      LoadScales(DTYPE, weight, block, factors, ints);
+      int dots[ROWS];
+      [[unroll]] for (uint r = 0u; r < ROWS; ++r) dots[r] = 0;
+      for (uint part = 0u; part < 4u; ++part) {
+        const uvec2 w = LoadCodes(DTYPE, weight, block, part);
+        const int scale = HasScale(DTYPE) ? part < 2u ? ints.x : ints.y : 1;
+        [[unroll]] for (uint r = 0u; r < ROWS; ++r) {
+          Words x = Words(rows[r].codes + uint64_t(block * 32u + part * 8u));
+          dots[r] += (Dot4(w.x, x.v[0]) + Dot4(w.y, x.v[1])) * scale;
+        }
+      }
+      [[unroll]] for (uint r = 0u; r < ROWS; ++r) {
+        Words s = Words(rows[r].scales + uint64_t(block) * 8ul);
+        chains[r] = AddBlock(DTYPE, chains[r], dots[r], factors, ints.z, uvec2(s.v[0], s.v[1]));
+      }
+    }
 #endif
-
-// Of invocation t < 4 ROWS: the total of output t / ROWS and row t % ROWS.
-float Reduce(float sums[ROWS]) {
+  }
   barrier();
+  const uint t = Thread();
+  const uint run = LANES == RUNS ? lane : lane / 4u;
   [[unroll]] for (uint r = 0u; r < ROWS; ++r) {
-    partial[(gl_LocalInvocationID.y * ROWS + r) * 33u + gl_LocalInvocationID.x] = sums[r];
+    if (LANES == RUNS || lane % 4u == 0u) {
+      partial[(t / LANES * ROWS + r) * (RUNS + 1u) + run] = chains[r];
+    }
   }
   barrier();
-  const uint t = gl_LocalInvocationIndex;
-  if (t >= 4u * ROWS) return 0.0;
-  precise float a = 0.0, b = 0.0, c = 0.0, d = 0.0;
-  for (uint i = 0u; i < 32u; i += 4u) {
-    a += partial[t * 33u + i];
-    b += partial[t * 33u + i + 1u];
-    c += partial[t * 33u + i + 2u];
-    d += partial[t * 33u + i + 3u];
-  }
-  precise float total = (a + b) + (c + d);
+  if (t >= OUTPUTS * ROWS) return 0.0;
+  precise float total = 0.0;
+  for (uint i = 0u; i < RUNS; ++i) total = total + partial[t * (RUNS + 1u) + i];
   return total;
 }

@@ -1,45 +1,70 @@
 #version 450
-// matmul: 32 invocations share one output, invocation s taking octets s, s + 32, ... in ascending
-// order; their sums are added in a fixed order. A workgroup makes 4 outputs of up to ROWS rows and
-// decodes each weight once for all of them. The order does not depend on ROWS, so that a row has
-// the same bits alone and in a batch.
+// matmul for few rows of activations, and (PAIRS) one product for each chosen expert: pair i of row
+// t is row t * used + i of the result, its weight the slot of the expert ids[t, i]. Experts that live
+// elsewhere, and ids or slots that make no sense, are passed over. A workgroup decodes each weight
+// once for up to ROWS rows.
 #include "common.glsl"
+#ifdef QUADS
+#extension GL_KHR_shader_subgroup_basic : require
+#extension GL_KHR_shader_subgroup_quad : require
+#endif
 #include "octet.glsl"
+#include "blocks.glsl"
 #include "dot.glsl"
-layout(local_size_x = 32, local_size_y = 4) in;
+layout(constant_id = 3) const uint PAIRS = 0;  // 1: `ROWS` is 1
+layout(local_size_x = 128) in;
 layout(push_constant) uniform Push {
-  uint64_t weight, source, target, bias;
-  uint64_t weight_row, weight_batch, source_row, source_batch, target_row, target_batch;
-  uint width, outputs, rows, batch, accumulate, groups;
+  uint64_t weight, source, scales, target, bias, ids, slots;
+  uint64_t weight_row, weight_batch, source_row, source_batch, target_row;
+  uint64_t target_batch;  // PAIRS: the stride of `ids`
+  uint width, outputs, rows;
+  uint batch;       // PAIRS: used
+  uint accumulate;  // PAIRS: experts
+  uint stacked;
 } p;
 
 void main() {
   const uint group = GroupIndex();
-  if (group >= p.groups) return;
   const uint row_tiles = (p.rows + ROWS - 1u) / ROWS;
-  const uint output_tiles = (p.outputs + 3u) / 4u;
+  const uint output_tiles = (p.outputs + OUTPUTS - 1u) / OUTPUTS;
   const uint row_begin = group % row_tiles * ROWS;
   const uint tile = group / row_tiles;
-  const uint output_begin = tile % output_tiles * 4u;
-  const uint64_t b = uint64_t(tile / output_tiles);
-  // Outputs and rows beyond the last are computed from the last and not written.
-  const uint o = min(output_begin + gl_LocalInvocationID.y, p.outputs - 1u);
-  uint64_t rows[ROWS];
-  [[unroll]] for (uint r = 0u; r < ROWS; ++r) {
-    rows[r] = p.source + uint64_t(min(row_begin + r, p.rows - 1u)) * p.source_row + b * p.source_batch;
+  const uint output_begin = tile % output_tiles * OUTPUTS;
+  const uint b = tile / output_tiles;
+  if (b >= (PAIRS != 0u ? 1u : p.batch)) return;
+  uint64_t slot = uint64_t(b);
+  uint first = row_begin;
+  if (PAIRS != 0u) {
+    first = row_begin / p.batch;
+    const int expert = Ints(p.ids + uint64_t(first) * p.target_batch).v[row_begin % p.batch];
+    if (expert < 0 || uint(expert) >= p.accumulate) return;
+    const int s = Ints(p.slots).v[expert];
+    if (s < 0 || uint(s) >= p.stacked) return;
+    slot = uint64_t(s);
   }
-  float sums[ROWS];
-  [[unroll]] for (uint r = 0u; r < ROWS; ++r) sums[r] = 0.0;
-  AddDots(DTYPE, p.weight + b * p.weight_batch + uint64_t(o) * p.weight_row, rows, p.width, sums);
-  const float total = Reduce(sums);
-  const uint t = gl_LocalInvocationIndex;
-  if (t >= 4u * ROWS) return;
-  const uint row = row_begin + t % ROWS;
-  const uint mine = output_begin + t / ROWS;
+  // Outputs and rows beyond the last are computed from the last and not written.
+  const uint o = min(output_begin + Thread() / LANES, p.outputs - 1u);
+  Source rows[ROWS];
+  [[unroll]] for (uint r = 0u; r < ROWS; ++r) {
+    const uint row = PAIRS != 0u ? first : min(row_begin + r, p.rows - 1u);
+    if (PLAIN) {
+      rows[r].codes = p.source + uint64_t(row) * p.source_row + uint64_t(b) * p.source_batch;
+    } else {
+      const uint64_t n = PAIRS != 0u ? uint64_t(row) : uint64_t(row) * uint64_t(p.batch) + uint64_t(b);
+      rows[r].codes = p.source + n * uint64_t(p.width);
+      rows[r].scales = p.scales + n * uint64_t(p.width / 32u * 8u);
+    }
+  }
+  const float total = Dot(p.weight + slot * p.weight_batch + uint64_t(o) * p.weight_row, rows, p.width);
+  const uint t = Thread();
+  if (t >= OUTPUTS * ROWS) return;
+  const uint row = row_begin + t % ROWS, mine = output_begin + t / ROWS;
   if (row >= p.rows || mine >= p.outputs) return;
-  Floats target = Floats(p.target + uint64_t(row) * p.target_row + b * p.target_batch);
+  uint64_t at = p.target + uint64_t(row) * p.target_row;
+  if (PAIRS == 0u) at += uint64_t(b) * p.target_batch;
+  Floats target = Floats(at);
   float value = total;
   if (p.bias != 0ul) value += Floats(p.bias).v[mine];
-  if (p.accumulate != 0u) value += target.v[mine];
+  if (PAIRS == 0u && p.accumulate != 0u) value += target.v[mine];
   target.v[mine] = value;
 }

@@ -1,6 +1,6 @@
-// matmul, attention, mla_attention and moe_experts as dispatches.
-#include "core/backend/vulkan/operand.h"
+// matmul, attention and mla_attention as dispatches.
 #include "core/backend/vulkan/ops.h"
+#include "core/backend/vulkan/product.h"
 
 namespace raison::vulkan {
 namespace {
@@ -11,57 +11,6 @@ constexpr uint64_t kKeysPerBlock = 128;
 // partial results would need too much memory.
 constexpr uint64_t kMostParts = 131072;
 constexpr uint64_t kMostPartBytes = uint64_t{64} << 20;
-
-absl::Status Refused(const char* op, const char* what, uint64_t value, uint64_t most) {
-  return absl::UnimplementedError(
-      absl::StrCat("Vulkan: ", op, ": ", what, " is ", value, ", at most ", most, " is possible"));
-}
-
-// One term of a product, over (batch, out, in) weights.
-struct Product {
-  const rsn_tensor& in;
-  const rsn_tensor& weight;
-  const rsn_tensor* bias = nullptr;
-  const rsn_tensor& out;
-  bool accumulate = false;
-};
-
-absl::Status Multiply(Queue& queue, const Product& p) {
-  const bool batched = p.in.rank == 3;
-  const uint32_t batch = batched ? Size(p.in, 1) : 1;
-  const uint32_t rows = Size(p.in, 0), outputs = Size(p.weight, p.weight.rank - 2);
-  const uint32_t tile = rows <= 1 ? 1 : rows <= 2 ? 2 : rows <= 4 ? 4 : 8;
-  const uint64_t groups = CeilDivide(rows, tile) * CeilDivide(outputs, 4) * batch;
-  if (groups >> 31 != 0) return Refused("matmul", "workgroups", groups, (uint64_t{1} << 31) - 1);
-  struct Push {
-    uint64_t weight, source, target, bias;
-    uint64_t weight_row, weight_batch, source_row, source_batch, target_row, target_batch;
-    uint32_t width, outputs, rows, batch, accumulate, groups;
-  } push{.weight = Address(p.weight),
-         .source = Address(p.in),
-         .target = Address(p.out),
-         .bias = p.bias != nullptr ? Address(*p.bias) : 0,
-         .weight_row = Stride(p.weight, p.weight.rank - 2),
-         .weight_batch = batched ? Stride(p.weight, 0) : 0,
-         .source_row = Stride(p.in, 0),
-         .source_batch = batched ? Stride(p.in, 1) : 0,
-         .target_row = Stride(p.out, 0),
-         .target_batch = batched ? Stride(p.out, 1) : 0,
-         .width = Width(p.in),
-         .outputs = outputs,
-         .rows = rows,
-         .batch = batch,
-         .accumulate = p.accumulate ? 1u : 0u,
-         .groups = static_cast<uint32_t>(groups)};
-  Dispatch d{.shader = Shader::kMatmul,
-             .constants = {p.weight.dtype, tile, RowsAligned(p.in) ? 1u : 0u},
-             .groups = groups,
-             .reads = {RangeOf(p.in), RangeOf(p.weight)},
-             .writes = {RangeOf(p.out)}};
-  if (p.bias != nullptr) d.reads.push_back(RangeOf(*p.bias));
-  d.SetPush(push);
-  return queue.Enqueue(d);
-}
 
 struct Attend {
   const rsn_tensor& q;
@@ -174,18 +123,18 @@ absl::Status RefuseAttention(const rsn_tensor& q, const rsn_tensor& k, const rsn
   for (const rsn_tensor* t : {&q, &k, &v}) {
     for (uint32_t d = 0; d < t->rank; ++d) {
       if (t->shape[d] > static_cast<int64_t>(kMost)) {
-        return Refused("attention", "a size", static_cast<uint64_t>(t->shape[d]), kMost);
+        return RefuseWork("attention", "a size", static_cast<uint64_t>(t->shape[d]), kMost);
       }
       if (d + 1 < t->rank && Stride(*t, d) > UINT32_MAX) {
-        return Refused("attention", "a stride", Stride(*t, d), UINT32_MAX);
+        return RefuseWork("attention", "a stride", Stride(*t, d), UINT32_MAX);
       }
     }
   }
-  if (width > kWidest) return Refused("attention", "the width of a query", width, kWidest);
+  if (width > kWidest) return RefuseWork("attention", "the width of a query", width, kWidest);
   if (value_width > kWidest)
-    return Refused("attention", "the width of a value", value_width, kWidest);
+    return RefuseWork("attention", "the width of a value", value_width, kWidest);
   const uint64_t groups = uint64_t{Size(q, 0)} * Size(q, 1);
-  if (groups >> 31 != 0) return Refused("attention", "rows times heads", groups, uint64_t{1} << 31);
+  if (groups >> 31 != 0) return RefuseWork("attention", "rows times heads", groups, uint64_t{1} << 31);
   return absl::OkStatus();
 }
 
@@ -193,24 +142,11 @@ absl::Status RefuseRagged(const rsn_ragged& g) {
   constexpr int64_t kMost = int64_t{1} << 29;
   for (const rsn_tensor* t : {&g.row_begin, &g.pages}) {
     if (t->shape[0] > kMost) {
-      return Refused("attention", "a list's length", static_cast<uint64_t>(t->shape[0]), kMost);
+      return RefuseWork("attention", "a list's length", static_cast<uint64_t>(t->shape[0]), kMost);
     }
   }
   return absl::OkStatus();
 }
-
-// Dense (rows, heads, width) f32 at an address of the scratch; its buffer is not looked at.
-struct Temporary {
-  Buffer buffer;
-  rsn_tensor tensor{};
-  Temporary(uint64_t address, uint32_t rows, uint32_t heads, uint32_t width) {
-    buffer.memory.address = address;
-    tensor = {.buffer = reference::BufferOf(&buffer), .dtype = RSN_DTYPE_F32, .rank = 3};
-    tensor.shape[0] = rows, tensor.shape[1] = heads, tensor.shape[2] = width;
-    tensor.stride[2] = 4, tensor.stride[1] = int64_t{width} * 4;
-    tensor.stride[0] = tensor.stride[1] * heads;
-  }
-};
 
 }  // namespace
 
@@ -218,29 +154,35 @@ absl::Status Refuse(const rsn_matmul& a) {
   constexpr int64_t kMost = int64_t{1} << 29;
   for (uint32_t d = 0; d < a.in.rank; ++d) {
     if (a.in.shape[d] > kMost) {
-      return Refused("matmul", "a size of in", static_cast<uint64_t>(a.in.shape[d]), kMost);
+      return RefuseWork("matmul", "a size of in", static_cast<uint64_t>(a.in.shape[d]), kMost);
     }
   }
   for (uint32_t j = 0; j < a.terms; ++j) {
     const rsn_tensor& w = a.term[j].weight;
     const uint32_t outputs = w.rank - 2;
     if (w.shape[outputs] > kMost) {
-      return Refused("matmul", "outputs", static_cast<uint64_t>(w.shape[outputs]), kMost);
+      return RefuseWork("matmul", "outputs", static_cast<uint64_t>(w.shape[outputs]), kMost);
     }
     const unsigned __int128 groups = static_cast<unsigned __int128>(CeilDivide(Size(a.in, 0), 8)) *
                                      CeilDivide(Size(w, outputs), 4) *
                                      (a.in.rank == 3 ? Size(a.in, 1) : 1);
     if (groups >> 30 != 0)
-      return Refused("matmul", "workgroups", static_cast<uint64_t>(groups), 1 << 30);
+      return RefuseWork("matmul", "workgroups", static_cast<uint64_t>(groups), 1 << 30);
   }
   return absl::OkStatus();
 }
 
 absl::Status Encode(Queue& queue, const rsn_matmul& a) {
+  Activations in{.plain = a.in};
+  for (uint32_t j = 0; j < a.terms && in.codes == 0; ++j) {
+    if (QuantizesActivations(a.term[j].weight.dtype)) {
+      RSN_RETURN_IF_ERROR(Quantize(queue, in, nullptr, 0));
+    }
+  }
   for (uint32_t j = 0; j < a.terms; ++j) {
     const rsn_matmul_term& term = a.term[j];
     const bool bias = term.bias.rank != 0 && term.bias.buffer != nullptr;
-    RSN_RETURN_IF_ERROR(Multiply(queue, {.in = a.in,
+    RSN_RETURN_IF_ERROR(Multiply(queue, {.in = in,
                                          .weight = term.weight,
                                          .bias = bias ? &term.bias : nullptr,
                                          .out = term.out,
@@ -278,14 +220,21 @@ absl::Status Encode(Queue& queue, const rsn_mla_attention& a) {
   if (rows == 0 || heads == 0) return absl::OkStatus();
   const uint64_t query_bytes = uint64_t{rows} * heads * (latent + rope) * 4;
   const uint64_t mixed_bytes = uint64_t{rows} * heads * latent * 4;
-  const uint64_t mine = CeilDivide(query_bytes + mixed_bytes, 64) * 64;
+  // Both products' quantised inputs have one place: the second's are made when the first is done.
+  const uint64_t codes_at = CeilDivide(query_bytes + mixed_bytes, 64) * 64;
+  const uint64_t codes_bytes = QuantizedBytes(uint64_t{rows} * heads, std::max(Size(a.w_k, 2), latent));
+  const uint64_t mine = codes_at + codes_bytes;
   RSN_ASSIGN_OR_RETURN(const uint64_t scratch,
                        queue.GetScratch(mine + PartBytes(a.q_nope, latent, a.ragged)));
   const Temporary query(scratch, rows, heads, latent + rope);  // (rows, heads, latent + rope)
   const Temporary mixed(scratch + query_bytes, rows, heads, latent);  // (rows, heads, latent)
   rsn_tensor absorbed = query.tensor;
   absorbed.shape[2] = latent;
-  RSN_RETURN_IF_ERROR(Multiply(queue, {.in = a.q_nope, .weight = a.w_k, .out = absorbed}));
+  Activations nope{.plain = a.q_nope};
+  if (QuantizesActivations(a.w_k.dtype)) {
+    RSN_RETURN_IF_ERROR(Quantize(queue, nope, nullptr, codes_at));
+  }
+  RSN_RETURN_IF_ERROR(Multiply(queue, {.in = nope, .weight = a.w_k, .out = absorbed}));
   rsn_tensor rotated = query.tensor;
   rotated.offset = uint64_t{latent} * 4;
   rotated.shape[2] = rope;
@@ -316,91 +265,11 @@ absl::Status Encode(Queue& queue, const rsn_mla_attention& a) {
                                   .ragged = a.ragged,
                                   .scale = a.scale,
                                   .scratch_before = mine}));
-  return Multiply(queue, {.in = mixed.tensor, .weight = a.w_v, .out = a.out});
-}
-
-absl::Status Refuse(const rsn_moe_experts& a) {
-  constexpr uint64_t kMost = uint64_t{1} << 31;
-  const uint64_t rows = static_cast<uint64_t>(a.in.shape[0]),
-                 used = static_cast<uint64_t>(a.ids.shape[1]);
-  const uint64_t width = static_cast<uint64_t>(a.in.shape[1]),
-                 inner = static_cast<uint64_t>(a.gate.shape[1]);
-  for (uint64_t n : {rows, used, width, inner, static_cast<uint64_t>(a.slots.shape[0])}) {
-    if (n > kMost >> 2) return Refused("moe_experts", "a size", n, kMost >> 2);
+  Activations latents{.plain = mixed.tensor};
+  if (QuantizesActivations(a.w_v.dtype)) {
+    RSN_RETURN_IF_ERROR(Quantize(queue, latents, nullptr, codes_at));
   }
-  const unsigned __int128 work =
-      static_cast<unsigned __int128>(rows * used) * (std::max(width, inner) / 4 + 1);
-  if (work >= kMost)
-    return Refused("moe_experts", "workgroups", static_cast<uint64_t>(work), kMost - 1);
-  return absl::OkStatus();
-}
-
-absl::Status Encode(Queue& queue, const rsn_moe_experts& a) {
-  const uint32_t rows = Size(a.in, 0), used = Size(a.ids, 1), inner = Size(a.gate, 1);
-  const uint32_t width = Width(a.in), experts = Size(a.slots, 0), stacked = Size(a.gate, 0);
-  const uint64_t bytes = uint64_t{rows} * used * inner * 4;
-  RSN_ASSIGN_OR_RETURN(const uint64_t hidden, queue.GetScratch(bytes));
-  const Range hidden_range = {hidden, hidden + bytes};
-  struct GatePush {
-    uint64_t source, ids, slots, gate, up, hidden;
-    uint64_t source_row, ids_row, gate_slot, gate_row, up_slot, up_row;
-    uint32_t rows, used, experts, stacked, width, inner;
-  } gate{Address(a.in),
-         Address(a.ids),
-         Address(a.slots),
-         Address(a.gate),
-         Address(a.up),
-         hidden,
-         Stride(a.in, 0),
-         Stride(a.ids, 0),
-         Stride(a.gate, 0),
-         Stride(a.gate, 1),
-         Stride(a.up, 0),
-         Stride(a.up, 1),
-         rows,
-         used,
-         experts,
-         stacked,
-         width,
-         inner};
-  Dispatch g{
-      .shader = Shader::kMoeGate,
-      .constants = {a.gate.dtype, 1, RowsAligned(a.in) ? 1u : 0u, a.up.dtype},
-      .groups = uint64_t{rows} * used * CeilDivide(inner, 4),
-      .reads = {RangeOf(a.in), RangeOf(a.ids), RangeOf(a.slots), RangeOf(a.gate), RangeOf(a.up)},
-      .writes = {hidden_range}};
-  g.SetPush(gate);
-  RSN_RETURN_IF_ERROR(queue.Enqueue(g));
-  struct DownPush {
-    uint64_t hidden, ids, weights, slots, down, target;
-    uint64_t ids_row, weights_row, down_slot, down_row, target_row;
-    uint32_t rows, used, experts, stacked, width, inner, accumulate;
-  } down{hidden,
-         Address(a.ids),
-         Address(a.weights),
-         Address(a.slots),
-         Address(a.down),
-         Address(a.out),
-         Stride(a.ids, 0),
-         Stride(a.weights, 0),
-         Stride(a.down, 0),
-         Stride(a.down, 1),
-         Stride(a.out, 0),
-         rows,
-         used,
-         experts,
-         stacked,
-         width,
-         inner,
-         a.accumulate != 0 ? 1u : 0u};
-  Dispatch d{.shader = Shader::kMoeDown,
-             .constants = {a.down.dtype, 1, inner % 4 == 0 ? 1u : 0u},
-             .groups = uint64_t{rows} * CeilDivide(width, 4),
-             .reads = {hidden_range, RangeOf(a.ids), RangeOf(a.weights), RangeOf(a.slots),
-                       RangeOf(a.down)},
-             .writes = {RangeOf(a.out)}};
-  d.SetPush(down);
-  return queue.Enqueue(d);
+  return Multiply(queue, {.in = latents, .weight = a.w_v, .out = a.out});
 }
 
 }  // namespace raison::vulkan
