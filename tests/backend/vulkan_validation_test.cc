@@ -16,6 +16,7 @@ namespace {
 
 int32_t OpenValidated(const rsn_backend_host* host, rsn_backend* table) {
   setenv("RAISON_VULKAN_VALIDATE", "1", 1);
+  setenv("RAISON_VULKAN_USE", "dot,quads", 1);  // also what llvmpipe does not call fast
   return OpenPlugin(host, table);
 }
 

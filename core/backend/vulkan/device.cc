@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/backend/vulkan/features.h"
 #include "core/backend/vulkan/queue.h"
 
 namespace raison::vulkan {
@@ -56,10 +57,22 @@ absl::Status Device::Create(const rsn_backend_host& host) {
   VkPhysicalDeviceFeatures2 features = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2,
                                         .pNext = &eleven,
                                         .features = {.shaderInt64 = VK_TRUE}};
-  const VkDeviceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
-                                   .pNext = &features,
-                                   .queueCreateInfoCount = 1,
-                                   .pQueueCreateInfos = &queue};
+  features_ = WantedFeatures(physical_);
+  std::vector<const char*> extensions;
+  VkPhysicalDeviceShaderIntegerDotProductFeaturesKHR dot = {
+      .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES_KHR,
+      .shaderIntegerDotProduct = VK_TRUE};
+  if (features_.integer_dot) {
+    extensions.push_back(VK_KHR_SHADER_INTEGER_DOT_PRODUCT_EXTENSION_NAME);
+    twelve.pNext = &dot;
+  }
+  const VkDeviceCreateInfo info = {
+      .sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
+      .pNext = &features,
+      .queueCreateInfoCount = 1,
+      .pQueueCreateInfos = &queue,
+      .enabledExtensionCount = static_cast<uint32_t>(extensions.size()),
+      .ppEnabledExtensionNames = extensions.data()};
   RSN_RETURN_IF_ERROR(
       CheckResult(absl::StrCat("opening ", physical_.name),
                   instance_.api().CreateDevice(physical_.handle, &info, nullptr, &handle_)));
@@ -69,7 +82,9 @@ absl::Status Device::Create(const rsn_backend_host& host) {
   RSN_ASSIGN_OR_RETURN(pipelines_,
                        Pipelines::Create(physical_, api_, handle_, host_.cache_directory));
   RSN_ASSIGN_OR_RETURN(transfer_, Queue::Create(*this));
-  Log(2, absl::StrCat("Vulkan: ", physical_.name, ", ", physical_.driver));
+  RSN_RETURN_IF_ERROR(TryFeatures(*this, features_));
+  Log(2, absl::StrCat("Vulkan: ", physical_.name, ", ", physical_.driver,
+                      ", uses: ", FeaturesText(features_)));
   return absl::OkStatus();
 }
 

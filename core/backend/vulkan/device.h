@@ -43,12 +43,6 @@ struct Timeline {
   ~Timeline();
 };
 
-// What of the device is used where a shader has the choice.
-struct Features {
-  bool integer_dot = false;
-  bool quads = false;
-};
-
 class Device {
  public:
   static absl::StatusOr<std::unique_ptr<Device>> Open(const rsn_backend_host& host, uint32_t index);

@@ -14,6 +14,7 @@ constexpr char kValidationLayer[] = "VK_LAYER_KHRONOS_validation";
 constexpr uint32_t kPushConstants = 128;
 constexpr uint32_t kSharedMemory = 16384;
 constexpr uint32_t kInvocations = 256;
+constexpr uint32_t kGroup = 128;  // invocations of the shaders that use subgroups
 
 int Order(VkPhysicalDeviceType type) {
   switch (type) {
@@ -197,14 +198,20 @@ absl::StatusOr<PhysicalDevice> Instance::Examine(VkPhysicalDevice handle) const 
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_3_PROPERTIES};
     VkPhysicalDeviceDriverProperties driver = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES, .pNext = &maintenance};
+    VkPhysicalDeviceSubgroupProperties subgroup = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_PROPERTIES, .pNext = &driver};
     VkPhysicalDeviceIDProperties id = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ID_PROPERTIES,
-                                       .pNext = &driver};
+                                       .pNext = &subgroup};
     VkPhysicalDeviceProperties2 properties = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &id};
     api_.GetPhysicalDeviceProperties2(handle, &properties);
+    device.driver_id = driver.driverID;
     device.driver = absl::StrCat(driver.driverName, ", ", driver.driverInfo);
     device.maximum_allocation = maintenance.maxMemoryAllocationSize;
     std::memcpy(device.uuid, id.deviceUUID, sizeof device.uuid);
+    device.offers.quads = (subgroup.supportedStages & VK_SHADER_STAGE_COMPUTE_BIT) != 0 &&
+                   (subgroup.supportedOperations & VK_SUBGROUP_FEATURE_QUAD_BIT) != 0 &&
+                   subgroup.subgroupSize >= 4 && subgroup.subgroupSize <= kGroup;
     VkPhysicalDeviceVulkan12Features twelve = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES};
     VkPhysicalDeviceVulkan11Features eleven = {
@@ -221,7 +228,24 @@ absl::StatusOr<PhysicalDevice> Instance::Examine(VkPhysicalDevice handle) const 
     std::vector<VkExtensionProperties> extensions(count);
     api_.EnumerateDeviceExtensionProperties(handle, nullptr, &count, extensions.data());
     for (const VkExtensionProperties& e : extensions) {
-      device.has_budget |= std::strcmp(e.extensionName, VK_EXT_MEMORY_BUDGET_EXTENSION_NAME) == 0;
+      const auto is = [&](const char* name) { return std::strcmp(e.extensionName, name) == 0; };
+      device.has_budget |= is(VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
+      device.offers.integer_dot |= is(VK_KHR_SHADER_INTEGER_DOT_PRODUCT_EXTENSION_NAME);
+    }
+    if (device.offers.integer_dot) {
+      VkPhysicalDeviceShaderIntegerDotProductPropertiesKHR dot = {
+          .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_PROPERTIES_KHR};
+      VkPhysicalDeviceProperties2 more = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
+                                          .pNext = &dot};
+      api_.GetPhysicalDeviceProperties2(handle, &more);
+      device.integer_dot_accelerated = dot.integerDotProduct4x8BitPackedSignedAccelerated;
+      device.mixed_dot_accelerated = dot.integerDotProduct4x8BitPackedMixedSignednessAccelerated;
+      VkPhysicalDeviceShaderIntegerDotProductFeaturesKHR has = {
+          .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES_KHR};
+      VkPhysicalDeviceFeatures2 asked = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2,
+                                         .pNext = &has};
+      api_.GetPhysicalDeviceFeatures2(handle, &asked);
+      device.offers.integer_dot = has.shaderIntegerDotProduct;
     }
     api_.GetPhysicalDeviceMemoryProperties2(handle, &memory);
     device.memory = memory.memoryProperties;

@@ -30,6 +30,12 @@ struct Capabilities {
 // Why a device cannot be opened, one sentence; empty if it can.
 std::string ProblemOf(const Capabilities& capabilities);
 
+// Optional abilities; there is a path for devices that have them not.
+struct Features {
+  bool integer_dot = false;  // packed dot products of int8
+  bool quads = false;        // adding over a subgroup's quads: four invocations share a block
+};
+
 struct PhysicalDevice {
   VkPhysicalDevice handle = VK_NULL_HANDLE;
   VkPhysicalDeviceType type = VK_PHYSICAL_DEVICE_TYPE_OTHER;
@@ -40,6 +46,10 @@ struct PhysicalDevice {
   uint8_t uuid[VK_UUID_SIZE] = {};
   VkPhysicalDeviceMemoryProperties memory = {};
   bool has_budget = false;  // VK_EXT_memory_budget
+  Features offers;
+  bool integer_dot_accelerated = false;  // of four signed int8 in a word
+  bool mixed_dot_accelerated = false;    // of signed by unsigned
+  VkDriverId driver_id = VkDriverId{};
 };
 
 class Instance {

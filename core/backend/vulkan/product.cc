@@ -124,7 +124,7 @@ absl::Status Quantize(Queue& queue, Activations& in, const rsn_tensor* gated, ui
 }
 
 absl::Status Multiply(Queue& queue, const Product& p) {
-  const Features& features = queue.device().features();
+  const Features& features = p.features != nullptr ? *p.features : queue.device().features();
   const uint32_t type = p.weight.dtype, rows = Size(p.in.plain, 0);
   if (rows > kMostFewRows) {
     const uint32_t tokens = rows <= 16 ? 1 : rows <= 32 ? 2 : 4;

@@ -37,6 +37,7 @@ struct Product {
   const rsn_tensor* bias = nullptr;
   const rsn_tensor& out;
   bool accumulate = false;
+  const Features* features = nullptr;  // others than the device's
 };
 absl::Status Multiply(Queue& queue, const Product& p);
 
