@@ -10,6 +10,9 @@ constexpr uint64_t kKeysPerBlock = 128;
 // Beyond these a row's keys are not split over workgroups: there is enough to do without, or the
 // partial results would need too much memory.
 constexpr uint64_t kMostParts = 131072;
+constexpr uint32_t kMostTogether = 8;
+// Twice what the largest cards run at once; a software device's cores.
+constexpr uint64_t kGroups = 2048, kCpuGroups = 16;
 constexpr uint64_t kMostPartBytes = uint64_t{64} << 20;
 
 struct Attend {
@@ -29,6 +32,14 @@ uint64_t BlocksToSplit(const rsn_tensor& q, uint32_t value_width, const rsn_ragg
   const uint64_t parts = blocks * Size(q, 0) * Size(q, 1);
   if (blocks < 2 || keys >> 31 != 0 || parts > kMostParts) return 0;
   return parts * (2 + value_width) * 4 > kMostPartBytes ? 0 : blocks;
+}
+// Workgroups of a row and head that share its blocks: enough to fill the device together with the
+// other rows and heads, and no more, as most find nothing to do while the context is short.
+uint32_t Parts(const Queue& queue, uint64_t tiles, uint64_t blocks) {
+  const uint64_t wanted =
+      queue.device().physical().type == VK_PHYSICAL_DEVICE_TYPE_CPU ? kCpuGroups : kGroups;
+  return static_cast<uint32_t>(
+      std::min(blocks, std::max<uint64_t>(1, wanted / tiles)));
 }
 uint64_t PartBytes(const rsn_tensor& q, uint32_t value_width, const rsn_ragged& g) {
   return BlocksToSplit(q, value_width, g) * Size(q, 0) * Size(q, 1) * (2 + value_width) * 4;
@@ -77,14 +88,22 @@ absl::Status Run(Queue& queue, const Attend& a) {
          .scale = a.scale};
   const std::vector<Range> geometry = {RangeOf(g.row_begin), RangeOf(g.kv_length),
                                        RangeOf(g.page_begin), RangeOf(g.pages)};
-  const Range parts = {scratch, scratch + bytes};
+  // Query heads that share their keys: as many as a workgroup's memory and registers hold.
+  const uint32_t sharing = heads / Size(a.k, 1);
+  uint32_t tile = 1;
+  while (tile < kMostTogether && sharing % (2 * tile) == 0 &&
+         2 * tile * (width + 256) * 4 + 2048 <= queue.device().physical().shared_memory) {
+    tile *= 2;
+  }
+  const uint64_t tiles = uint64_t{rows} * (heads / tile);
+  const Range sums = {scratch, scratch + bytes};
+  const uint32_t parts = blocks != 0 ? Parts(queue, tiles, blocks) : 0;
   Dispatch d{.shader = Shader::kAttention,
-             .constants = {a.k.dtype, blocks != 0 ? 1u : 0u,
-                           static_cast<uint32_t>(CeilDivide(std::max(value_width, 1u), 128)),
-                           heads / Size(a.k, 1), width, value_width, g.page_tokens},
-             .groups = uint64_t{rows} * heads * std::max<uint64_t>(blocks, 1),
+             .constants = {a.k.dtype, parts,
+                           tile, sharing, width, value_width, g.page_tokens},
+             .groups = tiles * std::max(parts, 1u),
              .reads = geometry,
-             .writes = {blocks != 0 ? parts : RangeOf(a.out)}};
+             .writes = {blocks != 0 ? sums : RangeOf(a.out)}};
   if (value_width == 0) return absl::OkStatus();
   d.reads.insert(d.reads.end(), {RangeOf(a.q), RangeOf(a.k), RangeOf(a.v)});
   d.SetPush(push);
@@ -112,7 +131,7 @@ absl::Status Run(Queue& queue, const Attend& a) {
              .groups = uint64_t{rows} * heads,
              .reads = geometry,
              .writes = {RangeOf(a.out)}};
-  f.reads.push_back(parts);
+  f.reads.push_back(sums);
   f.SetPush(fold);
   return queue.Enqueue(f);
 }

@@ -177,6 +177,7 @@ absl::StatusOr<PhysicalDevice> Instance::Examine(VkPhysicalDevice handle) const 
   Capabilities c;
   c.api_version = plain.apiVersion;
   c.push_constants = plain.limits.maxPushConstantsSize;
+  device.shared_memory = plain.limits.maxComputeSharedMemorySize;
   c.shared_memory = plain.limits.maxComputeSharedMemorySize;
   c.invocations = plain.limits.maxComputeWorkGroupInvocations;
   uint32_t families = 0;

@@ -42,6 +42,7 @@ struct PhysicalDevice {
   std::string name, driver, problem;
   uint32_t vendor = 0, driver_version = 0, queue_family = 0;
   uint32_t maximum_groups = 65535;  // in x
+  uint32_t shared_memory = 0;       // bytes of a workgroup
   uint64_t maximum_allocation = 0;
   uint8_t uuid[VK_UUID_SIZE] = {};
   VkPhysicalDeviceMemoryProperties memory = {};

@@ -1,6 +1,6 @@
 #version 450
-// attention: one workgroup per row and head (PARTS 0), or per row, head and block of 128 keys
-// (PARTS 1: the block's sums go to scratch, attention_fold.comp folds them). A row whose numbers in
+// attention: one workgroup per row and TILE heads (PARTS 0), or PARTS of them, each with every PARTS-th block
+// of 128 keys (the blocks' sums go to scratch, attention_fold.comp folds them). A row whose numbers in
 // the step buffer make no sense gives zeros; pages outside the cache weigh nothing.
 #define GROUP 128u
 #include "common.glsl"
@@ -10,7 +10,9 @@
 layout(local_size_x = 128) in;
 layout(constant_id = 0) const uint DTYPE = 0;
 layout(constant_id = 1) const uint PARTS = 0;
-layout(constant_id = 2) const uint SLOTS = 1;  // values per invocation: ceil(value_width / 128)
+// Query heads of one key head that a workgroup takes together: each key and value is read once for
+// them. Every query's arithmetic is its own.
+layout(constant_id = 2) const uint TILE = 1;
 // A model's own numbers are constants, which also keeps the rest within 128 bytes of push constants.
 layout(constant_id = 3) const uint QUERIES = 1;  // query heads to a key head
 layout(constant_id = 4) const uint WIDTH = 1;
@@ -27,9 +29,41 @@ layout(push_constant) uniform Push {
 
 const uint64_t kPartBytes = uint64_t(2u + VALUE_WIDTH) * 4ul;
 
-shared float query[2048];
-shared float weights[128];
+const uint SLOTS = (VALUE_WIDTH + 127u) / 128u;  // values per invocation
+
+shared float query[TILE * WIDTH];
+shared float weights[TILE * 128u];
 shared uint64_t value_rows[128];
+shared float tile_floats[TILE * GROUP];
+
+// As GroupMax and GroupSum, for each query.
+void GroupMaxes(inout float v[TILE]) {
+  const uint t = gl_LocalInvocationIndex;
+  [[unroll]] for (uint q = 0u; q < TILE; ++q) tile_floats[q * GROUP + t] = IsNan(v[q]) ? -Infinity() : v[q];
+  barrier();
+  for (uint s = GROUP / 2u; s > 0u; s >>= 1) {
+    for (uint q = 0u; q < TILE; ++q) {
+      const uint at = q * GROUP + t;
+      if (t < s && tile_floats[at + s] > tile_floats[at]) tile_floats[at] = tile_floats[at + s];
+    }
+    barrier();
+  }
+  [[unroll]] for (uint q = 0u; q < TILE; ++q) v[q] = tile_floats[q * GROUP];
+  barrier();
+}
+void GroupSums(inout float v[TILE]) {
+  const uint t = gl_LocalInvocationIndex;
+  [[unroll]] for (uint q = 0u; q < TILE; ++q) tile_floats[q * GROUP + t] = v[q];
+  barrier();
+  for (uint s = GROUP / 2u; s > 0u; s >>= 1) {
+    for (uint q = 0u; q < TILE; ++q) {
+      if (t < s) tile_floats[q * GROUP + t] += tile_floats[q * GROUP + t + s];
+    }
+    barrier();
+  }
+  [[unroll]] for (uint q = 0u; q < TILE; ++q) v[q] = tile_floats[q * GROUP];
+  barrier();
+}
 
 float Element(uint64_t row, uint i) {
   if (DTYPE == kF32) return Floats(row).v[i];
@@ -40,31 +74,36 @@ float Element(uint64_t row, uint i) {
 void main() {
   uint group = GroupIndex();
   const uint blocks = (p.capacity * PAGE_TOKENS + kBlock - 1u) / kBlock;  // of one row, if PARTS
-  uint only_block = 0u;
+  uint first_block = 0u;
   if (PARTS != 0u) {
-    only_block = group % blocks;
-    group /= blocks;
+    first_block = group % PARTS;
+    group /= PARTS;
   }
-  if (group >= p.rows * p.heads) return;
-  const uint row = group / p.heads, head = group % p.heads, t = gl_LocalInvocationIndex;
+  const uint tiles = p.heads / TILE;
+  if (group >= p.rows * tiles) return;
+  const uint row = group / tiles, head = group % tiles * TILE, t = gl_LocalInvocationIndex;
   Ragged ragged = Ragged(p.row_begin, p.kv_length, p.page_begin, p.pages, p.sequences, p.capacity,
                          PAGE_TOKENS);
   uint keys, first_page;
   FindPlace(ragged, row, keys, first_page);
   const uint key_blocks = (keys + kBlock - 1u) / kBlock;
-  if (PARTS != 0u && only_block >= key_blocks) return;
-  Floats q = Floats(p.q + uint64_t(row) * uint64_t(p.q_row) + uint64_t(head) * uint64_t(p.q_head));
-  for (uint i = t; i < WIDTH; i += GROUP) query[i] = q.v[i];
+  if (PARTS != 0u && first_block >= key_blocks) return;
+  for (uint q = 0u; q < TILE; ++q) {
+    Floats from = Floats(p.q + uint64_t(row) * uint64_t(p.q_row) + uint64_t(head + q) * uint64_t(p.q_head));
+    for (uint i = t; i < WIDTH; i += GROUP) query[q * WIDTH + i] = from.v[i];
+  }
   const uint64_t kv_head = uint64_t(head / QUERIES);
-  Running total = Running(-Infinity(), 0.0);
-  float sums[SLOTS];
-  for (uint j = 0u; j < SLOTS; ++j) sums[j] = 0.0;
-  const uint first_block = PARTS != 0u ? only_block : 0u;
-  const uint end_block = PARTS != 0u ? only_block + 1u : key_blocks;
-  for (uint block = first_block; block < end_block; ++block) {
-    barrier();  // the query is there, and the last block's weights are used up
+  Running total[TILE];
+  float sums[SLOTS][TILE];
+  for (uint q = 0u; q < TILE; ++q) {
+    total[q] = Running(-Infinity(), 0.0);
+    for (uint j = 0u; j < SLOTS; ++j) sums[j][q] = 0.0;
+  }
+  for (uint block = first_block; block < key_blocks; block += max(PARTS, 1u)) {
+    barrier();  // the queries are there, and the last block's weights are used up
     const uint position = block * kBlock + t;
-    float score = -Infinity();
+    float score[TILE];
+    [[unroll]] for (uint q = 0u; q < TILE; ++q) score[q] = -Infinity();
     uint64_t value_row = 0ul;
     if (position < keys) {
       const int page = Ints(p.pages).v[first_page + position / PAGE_TOKENS];
@@ -72,53 +111,77 @@ void main() {
         const uint64_t token = uint64_t(position % PAGE_TOKENS);
         const uint64_t k = p.k + uint64_t(page) * uint64_t(p.k_page) + kv_head * uint64_t(p.k_head) + token * uint64_t(p.k_token);
         value_row = p.v + uint64_t(page) * uint64_t(p.v_page) + kv_head * uint64_t(p.v_head) + token * uint64_t(p.v_token);
-        precise float part[4] = float[4](0.0, 0.0, 0.0, 0.0);
+        precise float part[TILE][4];
+        [[unroll]] for (uint q = 0u; q < TILE; ++q) part[q] = float[4](0.0, 0.0, 0.0, 0.0);
         uint i = 0u;
         for (; i + 4u <= WIDTH; i += 4u) {
           [[unroll]] for (uint j = 0u; j < 4u; ++j) {
-            part[j] = fma(query[i + j], Element(k, i + j), part[j]);
+            const float key = Element(k, i + j);
+            [[unroll]] for (uint q = 0u; q < TILE; ++q) part[q][j] = fma(query[q * WIDTH + i + j], key, part[q][j]);
           }
         }
-        for (; i < WIDTH; ++i) part[0] = fma(query[i], Element(k, i), part[0]);
-        score = ((part[0] + part[1]) + (part[2] + part[3])) * p.scale;
+        for (; i < WIDTH; ++i) {
+          const float key = Element(k, i);
+          [[unroll]] for (uint q = 0u; q < TILE; ++q) part[q][0] = fma(query[q * WIDTH + i], key, part[q][0]);
+        }
+        [[unroll]] for (uint q = 0u; q < TILE; ++q) {
+          score[q] = ((part[q][0] + part[q][1]) + (part[q][2] + part[q][3])) * p.scale;
+        }
       }
     }
-    const float largest = GroupMax(score);
-    const float weight = Weight(score, largest);
-    weights[t] = weight;
+    float largest[TILE];
+    [[unroll]] for (uint q = 0u; q < TILE; ++q) largest[q] = score[q];
+    GroupMaxes(largest);
+    float sum[TILE];
+    [[unroll]] for (uint q = 0u; q < TILE; ++q) {
+      sum[q] = Weight(score[q], largest[q]);
+      weights[q * 128u + t] = sum[q];
+    }
     value_rows[t] = value_row;
-    const float sum = GroupSum(weight);  // its barriers also publish the weights
+    GroupSums(sum);  // its barriers also publish the weights
     const uint count = min(kBlock, keys - block * kBlock);
-    const float above = Larger(total.largest, largest);
-    const float old_scale = Weight(total.largest, above), scale = Weight(largest, above);
-    precise float total_sum = total.sum * old_scale + sum * scale;
-    if (PARTS != 0u) {
-      Floats part = Floats(p.target + uint64_t(group * blocks + block) * kPartBytes);
-      if (t == 0u) {
-        part.v[0] = largest;
-        part.v[1] = sum;
+    float old_scale[TILE], scale[TILE];
+    [[unroll]] for (uint q = 0u; q < TILE; ++q) {
+      const float above = Larger(total[q].largest, largest[q]);
+      old_scale[q] = Weight(total[q].largest, above);
+      scale[q] = Weight(largest[q], above);
+      precise float total_sum = total[q].sum * old_scale[q] + sum[q] * scale[q];
+      total[q] = Running(above, total_sum);
+    }
+    const uint64_t first_part = uint64_t(row * p.heads + head) * uint64_t(blocks) + uint64_t(block);
+    if (PARTS != 0u && t == 0u) {
+      for (uint q = 0u; q < TILE; ++q) {
+        Floats part = Floats(p.target + (first_part + uint64_t(q * blocks)) * kPartBytes);
+        part.v[0] = largest[q];
+        part.v[1] = sum[q];
       }
     }
     for (uint j = 0u; j < SLOTS; ++j) {
       const uint i = t + j * GROUP;
       if (i >= VALUE_WIDTH) break;
-      precise float value = 0.0;
+      precise float value[TILE];
+      [[unroll]] for (uint q = 0u; q < TILE; ++q) value[q] = 0.0;
       for (uint n = 0u; n < count; ++n) {
-        if (value_rows[n] != 0ul) value = fma(weights[n], Element(value_rows[n], i), value);
+        if (value_rows[n] == 0ul) continue;
+        const float v = Element(value_rows[n], i);
+        [[unroll]] for (uint q = 0u; q < TILE; ++q) value[q] = fma(weights[q * 128u + n], v, value[q]);
       }
-      if (PARTS != 0u) {
-        Floats(p.target + uint64_t(group * blocks + block) * kPartBytes).v[2u + i] = value;
-      } else {
-        precise float folded = sums[j] * old_scale + value * scale;
-        sums[j] = folded;
+      [[unroll]] for (uint q = 0u; q < TILE; ++q) {
+        if (PARTS != 0u) {
+          Floats(p.target + (first_part + uint64_t(q * blocks)) * kPartBytes).v[2u + i] = value[q];
+        } else {
+          precise float folded = sums[j][q] * old_scale[q] + value[q] * scale[q];
+          sums[j][q] = folded;
+        }
       }
     }
-    total = Running(above, total_sum);
   }
   if (PARTS != 0u) return;
-  Floats target = Floats(p.target + uint64_t(row) * uint64_t(p.target_row) + uint64_t(head) * uint64_t(p.target_head));
-  for (uint j = 0u; j < SLOTS; ++j) {
-    const uint i = t + j * GROUP;
-    if (i < VALUE_WIDTH) target.v[i] = total.sum == 0.0 ? 0.0 : sums[j] / total.sum;
+  [[unroll]] for (uint q = 0u; q < TILE; ++q) {
+    Floats target = Floats(p.target + uint64_t(row) * uint64_t(p.target_row) + uint64_t(head + q) * uint64_t(p.target_head));
+    for (uint j = 0u; j < SLOTS; ++j) {
+      const uint i = t + j * GROUP;
+      if (i < VALUE_WIDTH) target.v[i] = total[q].sum == 0.0 ? 0.0 : sums[j][q] / total[q].sum;
+    }
   }
 }

@@ -9,14 +9,21 @@ shared uint found_sequence;
 
 // The keys that `row` sees (0: none, or numbers that make no sense) and where its pages begin.
 void FindPlace(Ragged g, uint row, out uint keys, out uint first_page) {
-  if (gl_LocalInvocationIndex == 0u) found_sequence = 0xffffffffu;
-  barrier();
   Ints begin = Ints(g.row_begin);
-  for (uint s = gl_LocalInvocationIndex; s < g.sequences; s += GROUP) {
-    if (begin.v[s] <= int(row) && int(row) < begin.v[s + 1u]) atomicMin(found_sequence, s);
+  uint s = 0xffffffffu;
+  if (g.sequences <= 4u) {  // quicker than to meet at barriers
+    for (uint i = g.sequences; i-- > 0u;) {
+      if (begin.v[i] <= int(row) && int(row) < begin.v[i + 1u]) s = i;
+    }
+  } else {
+    if (gl_LocalInvocationIndex == 0u) found_sequence = 0xffffffffu;
+    barrier();
+    for (uint i = gl_LocalInvocationIndex; i < g.sequences; i += GROUP) {
+      if (begin.v[i] <= int(row) && int(row) < begin.v[i + 1u]) atomicMin(found_sequence, i);
+    }
+    barrier();
+    s = found_sequence;
   }
-  barrier();
-  const uint s = found_sequence;
   keys = 0u;
   first_page = 0u;
   if (s == 0xffffffffu) return;
