@@ -69,7 +69,7 @@ PhysicalDevice Card(uint32_t vendor, VkDriverId driver) {
   card.vendor = vendor;
   card.driver_id = driver;
   card.type = VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU;
-  card.offers = {.integer_dot = true, .quads = true};
+  card.offers = {.integer_dot = true, .quads = true, .matrix = true};
   card.integer_dot_accelerated = card.mixed_dot_accelerated = true;
   return card;
 }
@@ -89,9 +89,17 @@ TEST(VulkanFeatures, FaultsOfDriversAreKeptAwayFrom) {
   EXPECT_TRUE(WantedFeatures(amd).quads);
   amd.driver_id = VK_DRIVER_ID_MESA_RADV;
   EXPECT_TRUE(WantedFeatures(amd).integer_dot);
-  for (const Fault* fault : FaultsOf(Card(0x1002, VK_DRIVER_ID_AMD_PROPRIETARY))) {
-    EXPECT_FALSE(fault->source.empty());
-  }
+  EXPECT_TRUE(WantedFeatures(nvidia).matrix);
+  EXPECT_TRUE(WantedFeatures(amd).matrix) << "Mesa asks the hardware";
+  amd.driver_id = VK_DRIVER_ID_AMD_OPEN_SOURCE;
+  EXPECT_FALSE(WantedFeatures(amd).matrix) << "claimed without hardware";
+  amd.mixed_dot_accelerated = true;
+  EXPECT_TRUE(WantedFeatures(amd).matrix);
+  amd.type = VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU;
+  EXPECT_FALSE(WantedFeatures(amd).matrix);
+  for (const Fault* fault : FaultsOf(amd)) EXPECT_NE(fault->source.find("github.com/"), std::string::npos);
+  EXPECT_FALSE(WantedFeatures(Card(0x8086, VK_DRIVER_ID_INTEL_PROPRIETARY_WINDOWS)).matrix);
+  EXPECT_TRUE(WantedFeatures(Card(0x8086, VK_DRIVER_ID_INTEL_OPEN_SOURCE_MESA)).matrix);
 }
 
 TEST(VulkanFeatures, AListMayAskForNoMoreThanThereIs) {

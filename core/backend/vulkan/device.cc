@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "core/backend/vulkan/features.h"
+#include "core/backend/vulkan/matrix.h"
 #include "core/backend/vulkan/queue.h"
 
 namespace raison::vulkan {
@@ -64,7 +65,13 @@ absl::Status Device::Create(const rsn_backend_host& host) {
       .shaderIntegerDotProduct = VK_TRUE};
   if (features_.integer_dot) {
     extensions.push_back(VK_KHR_SHADER_INTEGER_DOT_PRODUCT_EXTENSION_NAME);
-    twelve.pNext = &dot;
+    dot.pNext = std::exchange(twelve.pNext, &dot);
+  }
+  MatrixFeatures matrix{.cooperativeMatrix = VK_TRUE};
+  if (features_.matrix) {
+    extensions.push_back(kMatrixExtension);
+    matrix.pNext = std::exchange(twelve.pNext, &matrix);
+    twelve.vulkanMemoryModel = VK_TRUE, twelve.shaderInt8 = VK_TRUE;
   }
   const VkDeviceCreateInfo info = {
       .sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,

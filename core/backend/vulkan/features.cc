@@ -15,7 +15,12 @@
 namespace raison::vulkan {
 namespace {
 
-constexpr uint32_t kAmd = 0x1002;
+constexpr uint32_t kAmd = 0x1002, kIntel = 0x8086;
+
+// Not Mesa's.
+bool OfAmd(const PhysicalDevice& d) {
+  return d.driver_id == VK_DRIVER_ID_AMD_PROPRIETARY || d.driver_id == VK_DRIVER_ID_AMD_OPEN_SOURCE;
+}
 
 // RDNA3 and later alone claim dot products of mixed signs to be fast.
 bool AmdBeforeRdna3(const PhysicalDevice& d) {
@@ -27,27 +32,39 @@ constexpr Fault kFaults[] = {
      },
      &Features::integer_dot,
      "wrong sums, said to be fast: github.com/0xShug0/audio.cpp/pull/193, ollama issue 13108"},
+    {[](const PhysicalDevice& d) {
+       return d.vendor == kAmd && OfAmd(d) && d.type == VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU;
+     },
+     &Features::matrix, "asking for its shapes crashes: github.com/GPUOpen-Drivers/AMDVLK/issues/422"},
+    {[](const PhysicalDevice& d) { return AmdBeforeRdna3(d) && OfAmd(d); }, &Features::matrix,
+     "claimed by cards without: github.com/ggml-org/llama.cpp/pull/11074"},
+    {[](const PhysicalDevice& d) {
+       return d.vendor == kIntel && d.driver_id == VK_DRIVER_ID_INTEL_PROPRIETARY_WINDOWS;
+     },
+     &Features::matrix,
+     "the device is lost: github.com/IGCIT/Intel-GPU-Community-Issue-Tracker-IGCIT/issues/1487"},
 };
 
 struct Named {
   const char* name;
   bool Features::*feature;
 };
-constexpr Named kNames[] = {{"dot", &Features::integer_dot}, {"quads", &Features::quads}};
+constexpr Named kNames[] = {{"dot", &Features::integer_dot}, {"quads", &Features::quads},
+                            {"matrix", &Features::matrix}};
 
-// A product of Q6_K weights (both signs, scales of both signs) with some rows of activations.
+// A product of Q8_0 weights, whose codes use all eight bits, with some rows of activations.
 struct Trial {
-  static constexpr uint32_t kWidth = 512, kOutputs = 70, kRowBytes = kWidth / 256 * 210;
-  static constexpr uint32_t kRows = 20;
+  static constexpr uint32_t kWidth = 512, kOutputs = 70, kBlock = 34;
+  static constexpr uint32_t kRowBytes = kWidth / 32 * kBlock, kRows = 20;
   std::vector<uint8_t> weight;
   std::vector<float> in;
   Trial() : weight(size_t{kOutputs} * kRowBytes), in(size_t{kRows} * kWidth) {
     uint32_t state = 1;
     const auto next = [&] { return (state = state * 1664525u + 1013904223u) >> 16; };
     for (uint8_t& b : weight) b = static_cast<uint8_t>(next());
-    for (size_t block = 0; block < weight.size() / 210; ++block) {
+    for (size_t at = 0; at < weight.size(); at += kBlock) {
       const uint16_t d = static_cast<uint16_t>(0x2000 | (next() & 0x3ff));  // about 2^-7, as f16
-      std::memcpy(&weight[block * 210 + 208], &d, 2);
+      std::memcpy(&weight[at], &d, 2);
     }
     for (float& x : in) x = static_cast<float>(static_cast<int>(next() & 0xffff) - 32768) / 8192;
   }
@@ -75,9 +92,9 @@ absl::StatusOr<std::vector<uint32_t>> Run(Device& device, const Features& featur
     RSN_RETURN_IF_ERROR(
         queue->Upload(*buffer, weight_at, trial.weight.data(), trial.weight.size()));
     rsn_tensor weight = {
-        .buffer = reference::BufferOf(buffer), .offset = weight_at, .dtype = RSN_DTYPE_Q6_K, .rank = 2};
+        .buffer = reference::BufferOf(buffer), .offset = weight_at, .dtype = RSN_DTYPE_Q8_0, .rank = 2};
     weight.shape[0] = Trial::kOutputs, weight.shape[1] = Trial::kWidth;
-    weight.stride[0] = Trial::kRowBytes, weight.stride[1] = 210;
+    weight.stride[0] = Trial::kRowBytes, weight.stride[1] = Trial::kBlock;
     uint64_t to = out_at;
     for (uint32_t rows : {1u, Trial::kRows}) {
       Activations in{.plain = Floats(buffer, 0, rows, Trial::kWidth)};

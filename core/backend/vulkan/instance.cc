@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
+#include <utility>
 
+#include "core/backend/vulkan/features.h"
+#include "core/backend/vulkan/matrix.h"
 #include "core/base/os/library_path.h"
 
 namespace raison::vulkan {
@@ -14,6 +17,7 @@ constexpr char kValidationLayer[] = "VK_LAYER_KHRONOS_validation";
 constexpr uint32_t kPushConstants = 128;
 constexpr uint32_t kSharedMemory = 16384;
 constexpr uint32_t kInvocations = 256;
+constexpr uint32_t kMatrixSharedMemory = 32768;
 constexpr uint32_t kGroup = 128;  // invocations of the shaders that use subgroups
 
 int Order(VkPhysicalDeviceType type) {
@@ -231,6 +235,7 @@ absl::StatusOr<PhysicalDevice> Instance::Examine(VkPhysicalDevice handle) const 
     for (const VkExtensionProperties& e : extensions) {
       const auto is = [&](const char* name) { return std::strcmp(e.extensionName, name) == 0; };
       device.has_budget |= is(VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
+      device.offers.matrix |= is(kMatrixExtension);
       device.offers.integer_dot |= is(VK_KHR_SHADER_INTEGER_DOT_PRODUCT_EXTENSION_NAME);
     }
     if (device.offers.integer_dot) {
@@ -248,11 +253,43 @@ absl::StatusOr<PhysicalDevice> Instance::Examine(VkPhysicalDevice handle) const 
       api_.GetPhysicalDeviceFeatures2(handle, &asked);
       device.offers.integer_dot = has.shaderIntegerDotProduct;
     }
+    device.offers.matrix &= twelve.vulkanMemoryModel == VK_TRUE && twelve.shaderInt8 == VK_TRUE;
+    FindMatrix(device);
     api_.GetPhysicalDeviceMemoryProperties2(handle, &memory);
     device.memory = memory.memoryProperties;
   }
   device.problem = ProblemOf(c);
   return device;
+}
+
+// Keeps `matrix` where the device has a product of int8 in squares of 16 and no fault is known: one
+// is that asking crashes.
+void Instance::FindMatrix(PhysicalDevice& device) const {
+  const bool asked = std::exchange(device.offers.matrix, false);
+  if (!asked || device.shared_memory < kMatrixSharedMemory) return;
+  for (const Fault* fault : FaultsOf(device)) {
+    if (fault->feature == &Features::matrix) return;
+  }
+  MatrixFeatures has;
+  VkPhysicalDeviceFeatures2 features = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2,
+                                        .pNext = &has};
+  api_.GetPhysicalDeviceFeatures2(device.handle, &features);
+  const auto get = reinterpret_cast<GetMatrixProperties>(global_->GetInstanceProcAddr(
+      handle_, "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR"));
+  if (has.cooperativeMatrix != VK_TRUE || get == nullptr) return;
+  uint32_t count = 0;
+  if (get(device.handle, &count, nullptr) != VK_SUCCESS) return;
+  std::vector<MatrixProperties> all(count);
+  const VkResult result = get(device.handle, &count, all.data());
+  if (result != VK_SUCCESS && result != VK_INCOMPLETE) return;
+  all.resize(count);
+  for (const MatrixProperties& p : all) {
+    if (p.m != 16 || p.n != 16 || (p.k != 16 && p.k != 32) || p.scope != kSubgroupScope) continue;
+    if (p.a != kSint8 || p.b != kSint8 || p.c != kSint32 || p.result != kSint32) continue;
+    if (p.saturating == VK_TRUE) continue;
+    device.offers.matrix = true;
+    device.matrix_columns = std::max(device.matrix_columns, p.k);
+  }
 }
 
 absl::StatusOr<const PhysicalDevice*> Instance::Find(uint32_t index) const {

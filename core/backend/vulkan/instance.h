@@ -34,6 +34,7 @@ std::string ProblemOf(const Capabilities& capabilities);
 struct Features {
   bool integer_dot = false;  // packed dot products of int8
   bool quads = false;        // adding over a subgroup's quads: four invocations share a block
+  bool matrix = false;       // VK_KHR_cooperative_matrix on int8
 };
 
 struct PhysicalDevice {
@@ -50,6 +51,7 @@ struct PhysicalDevice {
   Features offers;
   bool integer_dot_accelerated = false;  // of four signed int8 in a word
   bool mixed_dot_accelerated = false;    // of signed by unsigned
+  uint32_t matrix_columns = 0;           // of one step of the matrix unit: 16 or 32
   VkDriverId driver_id = VkDriverId{};
 };
 
@@ -71,6 +73,7 @@ class Instance {
   absl::Status Create();
   absl::Status ListDevices();
   absl::StatusOr<PhysicalDevice> Examine(VkPhysicalDevice handle) const;
+  void FindMatrix(PhysicalDevice& device) const;
   static VKAPI_ATTR VkBool32 VKAPI_CALL OnMessage(VkDebugUtilsMessageSeverityFlagBitsEXT severity,
                                                   VkDebugUtilsMessageTypeFlagsEXT types,
                                                   const VkDebugUtilsMessengerCallbackDataEXT* data,

@@ -14,6 +14,15 @@ Shader Variant(Shader first, const Features& features, bool quads) {
                              (quads ? 2 : 0));
 }
 
+// For many rows. A matrix unit's sums have one scale to a block of 32: not Q6_K's.
+bool UsesMatrix(uint32_t type, const Features& features) {
+  return features.matrix && !Plain(type) && type != RSN_DTYPE_Q6_K;
+}
+Shader TilesShader(uint32_t type, const Features& features) {
+  return UsesMatrix(type, features) ? Shader::kMatmulTilesMatrix
+                                    : Variant(Shader::kMatmulTiles, features, false);
+}
+
 struct RowsPush {
   uint64_t weight, source, scales, target, bias, ids, slots;
   uint64_t weight_row, weight_batch, source_row, source_batch, target_row, target_batch;
@@ -129,8 +138,8 @@ absl::Status Multiply(Queue& queue, const Product& p) {
   if (rows > kMostFewRows) {
     const uint32_t tokens = rows <= 16 ? 1 : rows <= 32 ? 2 : 4;
     TilesPush push = PushOf<TilesPush>(p);
-    Dispatch d = DispatchOf(p, Variant(Shader::kMatmulTiles, features, false));
-    d.constants = {type, tokens, Aligned(p)};
+    Dispatch d = DispatchOf(p, TilesShader(type, features));
+    d.constants = {type, tokens, Aligned(p), 0, queue.device().physical().matrix_columns};
     d.groups = CeilDivide(rows, uint64_t{16} * tokens) * CeilDivide(push.outputs, kTileOutputs) *
                push.batch;
     d.SetPush(push);
@@ -177,8 +186,9 @@ absl::Status MultiplySorted(Queue& queue, const Product& p, const Groups& g, Sor
   TilesPush push = PushOf<TilesPush>(p);
   push.groups = g.address;
   push.rows = g.pairs, push.batch = g.tiles, push.used = g.used;
-  Dispatch d = DispatchOf(p, Variant(Shader::kMatmulTiles, queue.device().features(), false));
-  d.constants = {p.weight.dtype, g.tokens, Aligned(p), static_cast<uint32_t>(which)};
+  Dispatch d = DispatchOf(p, TilesShader(p.weight.dtype, queue.device().features()));
+  d.constants = {p.weight.dtype, g.tokens, Aligned(p), static_cast<uint32_t>(which),
+                 queue.device().physical().matrix_columns};
   d.groups = CeilDivide(push.outputs, kTileOutputs) * g.tiles;
   d.reads.push_back(g.range);
   d.SetPush(push);

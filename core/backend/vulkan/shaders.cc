@@ -6,7 +6,7 @@ namespace {
 // clang-format off
 #define RSN_VULKAN_SHADERS(F) \
   F(embed) F(gather_rows) F(rms_norm) F(quantize) F(matmul) F(matmul_dot) F(matmul_quads) \
-  F(matmul_quads_dot) F(matmul_tiles) F(matmul_tiles_dot) F(rope_table) F(rope) F(kv_write) \
+  F(matmul_quads_dot) F(matmul_tiles) F(matmul_tiles_dot) F(matmul_tiles_matrix) F(rope_table) F(rope) F(kv_write) \
   F(kv_copy_page) F(attention) F(attention_fold) F(copy_rows) F(silu_mul) F(moe_route) \
   F(moe_group) F(moe_combine) F(moe_down) F(moe_down_dot) F(moe_down_quads) \
   F(moe_down_quads_dot) F(reduce_logits)
@@ -40,6 +40,9 @@ constexpr uint32_t matmul_tiles[] =
 ;
 constexpr uint32_t matmul_tiles_dot[] =
 #include "matmul_tiles_dot.inc"
+;
+constexpr uint32_t matmul_tiles_matrix[] =
+#include "matmul_tiles_matrix.inc"
 ;
 constexpr uint32_t rope_table[] =
 #include "rope_table.inc"

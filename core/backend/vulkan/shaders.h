@@ -18,6 +18,7 @@ enum class Shader : uint32_t {
   kMatmulQuadsDot,
   kMatmulTiles,
   kMatmulTilesDot,
+  kMatmulTilesMatrix,
   kRopeTable,
   kRope,
   kKvWrite,

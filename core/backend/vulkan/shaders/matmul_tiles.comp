@@ -5,14 +5,26 @@
 // the batch's size changes no bit. MODE 1, 2: a tile's expert, its first sorted pair and their number
 // come from moe_group.comp; 1 reads the row of a pair and writes by sorted place (gate, up), 2 reads
 // by sorted place and writes by pair (down).
+// With MATRIX the device's matrix units form the integer sums, which are exact whoever forms them.
+#ifdef MATRIX  // needs a newer compiler: prebuilt.sh
+#extension GL_KHR_cooperative_matrix : require
+#extension GL_KHR_memory_scope_semantics : require
+#extension GL_KHR_shader_subgroup_basic : require
+#extension GL_EXT_shader_explicit_arithmetic_types_int8 : require
+#pragma use_vulkan_memory_model
+#endif
 #include "common.glsl"
 #include "octet.glsl"
 #include "blocks.glsl"
 layout(constant_id = 1) const uint TOKENS = 1;   // of an invocation: 1, 2 or 4
 layout(constant_id = 2) const uint ALIGNED = 0;  // 1: plain activation rows begin at 16 bytes
 layout(constant_id = 3) const uint MODE = 0;
+#ifdef MATRIX
+const bool PLAIN = false;
+#else
 const bool PLAIN = DTYPE == kF32 || DTYPE == kF16 || DTYPE == kBF16;
-layout(local_size_x = 16, local_size_y = 16) in;
+#endif
+layout(local_size_x = 256) in;  // in x: a matrix unit wants whole subgroups there
 layout(push_constant) uniform Push {
   uint64_t weight, source, scales, target, bias;
   uint64_t groups;  // MODE 1, 2: (tiles, pairs) counted, then the pairs sorted, then the tiles
@@ -26,6 +38,14 @@ const uint kOutputs = 64;
 const uint kSteps = 2;    // blocks of 32 columns in shared memory at a time
 const uint kStride = 65;  // of 64 columns of shared memory: neighbours in other banks
 
+#ifdef MATRIX
+layout(constant_id = 4) const uint MATRIX_K = 32;  // 16 or 32 columns at a time; one scale to a block
+const uint kRow = 3;      // four words each: 32 codes, and a gap that keeps rows in other banks
+const uint kSums = 68;    // of a row of sums
+shared uvec4 weight_rows[kSteps * 64u * kRow];
+shared uvec4 input_rows[kSteps * 64u * kRow];
+shared int sums_of[64u * kSums];  // (output, token) of one block
+#endif
 // Quantised: codes (step, word, output or token); plain: floats (column, output or token) of 16.
 shared uint weights[kSteps * 8u * kStride];
 shared uint inputs[kSteps * 8u * kStride];
@@ -37,7 +57,7 @@ uint64_t Sorted() { return p.groups + 8ul; }
 
 void main() {
   const uint group = GroupIndex(), t = gl_LocalInvocationIndex;
-  const uint x = gl_LocalInvocationID.x, y = gl_LocalInvocationID.y;
+  const uint x = t % 16u, y = t / 16u;
   const uint kTokens = 16u * TOKENS;
   const uint output_tiles = (p.outputs + kOutputs - 1u) / kOutputs;
   uint output_begin, first, count, b;
@@ -131,8 +151,14 @@ void main() {
         const uint block = begin + s;
         if (block >= blocks) break;
         const uvec2 w = LoadCodes(DTYPE, bring_weight, block, part);
+#ifdef MATRIX
+        const uint at = ((s * 64u + bring) * kRow + part / 2u), half_at = part % 2u * 2u;
+        weight_rows[at][half_at] = w.x;
+        weight_rows[at][half_at + 1u] = w.y;
+#else
         weights[(s * 8u + part * 2u) * kStride + bring] = w.x;
         weights[(s * 8u + part * 2u + 1u) * kStride + bring] = w.y;
+#endif
         if (part == s) {
           vec2 factors;
           ivec3 ints;
@@ -142,8 +168,13 @@ void main() {
         }
         if (bring < kTokens) {
           Words codes = Words(bring_input + uint64_t(block * 32u + part * 8u));
+#ifdef MATRIX
+          input_rows[at][half_at] = codes.v[0];
+          input_rows[at][half_at + 1u] = codes.v[1];
+#else
           inputs[(s * 8u + part * 2u) * kStride + bring] = codes.v[0];
           inputs[(s * 8u + part * 2u + 1u) * kStride + bring] = codes.v[1];
+#endif
           if (part == s + 2u) {
             input_scales[s * kStride + bring] = uvec2(scales.v[block * 2u], scales.v[block * 2u + 1u]);
           }
@@ -163,6 +194,29 @@ void main() {
           }
         }
         int dots[4][TOKENS];
+#ifdef MATRIX
+        for (uint square = gl_SubgroupID; square < 4u * TOKENS; square += gl_NumSubgroups) {
+          const uint o = square / TOKENS * 16u, tokens = square % TOKENS * 16u;
+          coopmat<int, gl_ScopeSubgroup, 16, 16, gl_MatrixUseAccumulator> c =
+              coopmat<int, gl_ScopeSubgroup, 16, 16, gl_MatrixUseAccumulator>(0);
+          [[unroll]] for (uint k = 0u; k < 32u; k += MATRIX_K) {
+            coopmat<int8_t, gl_ScopeSubgroup, 16, MATRIX_K, gl_MatrixUseA> a;
+            coopmat<int8_t, gl_ScopeSubgroup, MATRIX_K, 16, gl_MatrixUseB> b_part;
+            coopMatLoad(a, weight_rows, (s * 64u + o) * kRow + k / 16u, kRow, gl_CooperativeMatrixLayoutRowMajor);
+            coopMatLoad(b_part, input_rows, (s * 64u + tokens) * kRow + k / 16u, kRow, gl_CooperativeMatrixLayoutColumnMajor);
+            c = coopMatMulAdd(a, b_part, c);
+          }
+          coopMatStore(c, sums_of, o * kSums + tokens, kSums, gl_CooperativeMatrixLayoutRowMajor);
+        }
+        barrier();
+        [[unroll]] for (uint i = 0u; i < 4u; ++i) {
+          const int scale = HasScale(DTYPE) ? int(weight_ints[s * kStride + x + 16u * i] & 0xffu) : 1;
+          [[unroll]] for (uint j = 0u; j < TOKENS; ++j) {
+            dots[i][j] = sums_of[(x + 16u * i) * kSums + y + 16u * j] * scale;
+          }
+        }
+        barrier();
+#else
         [[unroll]] for (uint i = 0u; i < 4u; ++i) {
           [[unroll]] for (uint j = 0u; j < TOKENS; ++j) dots[i][j] = 0;
         }
@@ -185,6 +239,7 @@ void main() {
             [[unroll]] for (uint j = 0u; j < TOKENS; ++j) dots[i][j] += sums[i][j] * scale;
           }
         }
+#endif
         [[unroll]] for (uint i = 0u; i < 4u; ++i) {
           const vec2 factors = weight_factors[s * kStride + x + 16u * i];
           const int minimum = int(weight_ints[s * kStride + x + 16u * i] >> 16);
