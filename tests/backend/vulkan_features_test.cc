@@ -1,7 +1,5 @@
 // What of a device's optional abilities the Vulkan back end uses: every choice gives the same bits,
 // known faults of drivers are kept away from, and so is what fails when it is tried.
-#include "core/backend/vulkan/features.h"
-
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -9,6 +7,7 @@
 #include <vector>
 
 #include "core/backend/conformance/conformance.h"
+#include "core/backend/vulkan/features.h"
 #include "tests/backend/vulkan_plugin.h"
 
 namespace raison {
@@ -97,7 +96,8 @@ TEST(VulkanFeatures, FaultsOfDriversAreKeptAwayFrom) {
   EXPECT_TRUE(WantedFeatures(amd).matrix);
   amd.type = VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU;
   EXPECT_FALSE(WantedFeatures(amd).matrix);
-  for (const Fault* fault : FaultsOf(amd)) EXPECT_NE(fault->source.find("github.com/"), std::string::npos);
+  for (const Fault* fault : FaultsOf(amd))
+    EXPECT_NE(fault->source.find("github.com/"), std::string::npos);
   EXPECT_FALSE(WantedFeatures(Card(0x8086, VK_DRIVER_ID_INTEL_PROPRIETARY_WINDOWS)).matrix);
   EXPECT_TRUE(WantedFeatures(Card(0x8086, VK_DRIVER_ID_INTEL_OPEN_SOURCE_MESA)).matrix);
 }

@@ -182,6 +182,23 @@ TEST(VulkanDevices, TwoOpensOfOneDeviceWorkAtOnce) {
   for (std::thread& t : threads) t.join();
 }
 
+// Pipelines of a large weight's type are compiled beside its loading.
+TEST(VulkanDevices, CloseWhilePipelinesAreStillCompiled) {
+  SKIP_WITHOUT_A_DRIVER();
+  for (const auto& [dtype, row_bytes] : {std::pair<uint32_t, int64_t>{RSN_DTYPE_Q4_K, 144 * 8},
+                                         std::pair<uint32_t, int64_t>{RSN_DTYPE_Q6_K, 210 * 8}}) {
+    Opened opened;
+    const std::vector<std::byte> bytes(static_cast<size_t>(row_bytes * 1024));
+    rsn_tensor weight = {
+        .dtype = dtype, .rank = 2, .shape = {1024, 2048}, .stride = {row_bytes, row_bytes / 8}};
+    uint32_t referenced = 0;
+    ASSERT_EQ(
+        opened.table.weight(opened.device, &weight, bytes.data(), bytes.size(), 0, &referenced), 0)
+        << opened.table.last_error();
+    opened.table.buffer_free(weight.buffer);
+  }
+}
+
 TEST(VulkanMemory, ABufferFreedWhileInUseLivesUntilTheDeviceIsDone) {
   SKIP_WITHOUT_A_DRIVER();
   Opened opened;

@@ -14,15 +14,16 @@ namespace raison::vulkan {
 
 #define RSN_VULKAN_GLOBAL(F) \
   F(CreateInstance) F(EnumerateInstanceVersion) F(EnumerateInstanceLayerProperties)
-#define RSN_VULKAN_INSTANCE(F)                                                               \
-  F(DestroyInstance)                                                                         \
-  F(EnumeratePhysicalDevices) F(GetPhysicalDeviceProperties2) F(GetPhysicalDeviceProperties) \
-      F(GetPhysicalDeviceFeatures2) F(GetPhysicalDeviceMemoryProperties2)                    \
-          F(GetPhysicalDeviceQueueFamilyProperties) F(EnumerateDeviceExtensionProperties)    \
-              F(CreateDevice) F(GetDeviceProcAddr)
+#define RSN_VULKAN_INSTANCE(F)                                                                 \
+  F(DestroyInstance)                                                                           \
+  F(EnumeratePhysicalDevices)                                                                  \
+  F(GetPhysicalDeviceProperties2) F(GetPhysicalDeviceProperties) F(GetPhysicalDeviceFeatures2) \
+      F(GetPhysicalDeviceMemoryProperties2) F(GetPhysicalDeviceQueueFamilyProperties)          \
+          F(EnumerateDeviceExtensionProperties) F(CreateDevice) F(GetDeviceProcAddr)
 #define RSN_VULKAN_DEVICE(F)                                                                       \
   F(DestroyDevice)                                                                                 \
-  F(GetDeviceQueue) F(AllocateMemory) F(FreeMemory) F(MapMemory) F(CreateBuffer) F(DestroyBuffer)  \
+  F(GetDeviceQueue)                                                                                \
+  F(AllocateMemory) F(FreeMemory) F(MapMemory) F(CreateBuffer) F(DestroyBuffer)                    \
       F(GetBufferMemoryRequirements) F(BindBufferMemory) F(GetBufferDeviceAddress)                 \
           F(CreateShaderModule) F(DestroyShaderModule) F(CreatePipelineLayout)                     \
               F(DestroyPipelineLayout) F(CreatePipelineCache) F(DestroyPipelineCache)              \

@@ -38,8 +38,7 @@ uint64_t BlocksToSplit(const rsn_tensor& q, uint32_t value_width, const rsn_ragg
 uint32_t Parts(const Queue& queue, uint64_t tiles, uint64_t blocks) {
   const uint64_t wanted =
       queue.device().physical().type == VK_PHYSICAL_DEVICE_TYPE_CPU ? kCpuGroups : kGroups;
-  return static_cast<uint32_t>(
-      std::min(blocks, std::max<uint64_t>(1, wanted / tiles)));
+  return static_cast<uint32_t>(std::min(blocks, std::max<uint64_t>(1, wanted / tiles)));
 }
 uint64_t PartBytes(const rsn_tensor& q, uint32_t value_width, const rsn_ragged& g) {
   return BlocksToSplit(q, value_width, g) * Size(q, 0) * Size(q, 1) * (2 + value_width) * 4;
@@ -99,8 +98,7 @@ absl::Status Run(Queue& queue, const Attend& a) {
   const Range sums = {scratch, scratch + bytes};
   const uint32_t parts = blocks != 0 ? Parts(queue, tiles, blocks) : 0;
   Dispatch d{.shader = Shader::kAttention,
-             .constants = {a.k.dtype, parts,
-                           tile, sharing, width, value_width, g.page_tokens},
+             .constants = {a.k.dtype, parts, tile, sharing, width, value_width, g.page_tokens},
              .groups = tiles * std::max(parts, 1u),
              .reads = geometry,
              .writes = {blocks != 0 ? sums : RangeOf(a.out)}};
@@ -153,7 +151,8 @@ absl::Status RefuseAttention(const rsn_tensor& q, const rsn_tensor& k, const rsn
   if (value_width > kWidest)
     return RefuseWork("attention", "the width of a value", value_width, kWidest);
   const uint64_t groups = uint64_t{Size(q, 0)} * Size(q, 1);
-  if (groups >> 31 != 0) return RefuseWork("attention", "rows times heads", groups, uint64_t{1} << 31);
+  if (groups >> 31 != 0)
+    return RefuseWork("attention", "rows times heads", groups, uint64_t{1} << 31);
   return absl::OkStatus();
 }
 
@@ -241,7 +240,8 @@ absl::Status Encode(Queue& queue, const rsn_mla_attention& a) {
   const uint64_t mixed_bytes = uint64_t{rows} * heads * latent * 4;
   // Both products' quantised inputs have one place: the second's are made when the first is done.
   const uint64_t codes_at = CeilDivide(query_bytes + mixed_bytes, 64) * 64;
-  const uint64_t codes_bytes = QuantizedBytes(uint64_t{rows} * heads, std::max(Size(a.w_k, 2), latent));
+  const uint64_t codes_bytes =
+      QuantizedBytes(uint64_t{rows} * heads, std::max(Size(a.w_k, 2), latent));
   const uint64_t mine = codes_at + codes_bytes;
   RSN_ASSIGN_OR_RETURN(const uint64_t scratch,
                        queue.GetScratch(mine + PartBytes(a.q_nope, latent, a.ragged)));

@@ -35,7 +35,8 @@ constexpr Fault kFaults[] = {
     {[](const PhysicalDevice& d) {
        return d.vendor == kAmd && OfAmd(d) && d.type == VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU;
      },
-     &Features::matrix, "asking for its shapes crashes: github.com/GPUOpen-Drivers/AMDVLK/issues/422"},
+     &Features::matrix,
+     "asking for its shapes crashes: github.com/GPUOpen-Drivers/AMDVLK/issues/422"},
     {[](const PhysicalDevice& d) { return AmdBeforeRdna3(d) && OfAmd(d); }, &Features::matrix,
      "claimed by cards without: github.com/ggml-org/llama.cpp/pull/11074"},
     {[](const PhysicalDevice& d) {
@@ -49,8 +50,8 @@ struct Named {
   const char* name;
   bool Features::*feature;
 };
-constexpr Named kNames[] = {{"dot", &Features::integer_dot}, {"quads", &Features::quads},
-                            {"matrix", &Features::matrix}};
+constexpr Named kNames[] = {
+    {"dot", &Features::integer_dot}, {"quads", &Features::quads}, {"matrix", &Features::matrix}};
 
 // A product of Q8_0 weights, whose codes use all eight bits, with some rows of activations.
 struct Trial {
@@ -84,15 +85,16 @@ absl::StatusOr<std::vector<uint32_t>> Run(Device& device, const Features& featur
   const uint64_t weight_at = CeilDivide(in_bytes, 256) * 256;
   const uint64_t out_at = weight_at + CeilDivide(trial.weight.size(), 256) * 256;
   RSN_ASSIGN_OR_RETURN(std::unique_ptr<Queue> queue, Queue::Create(device));
-  RSN_ASSIGN_OR_RETURN(Buffer* const buffer,
-                       device.NewBuffer(out_at + row * (Trial::kRows + 1)));
+  RSN_ASSIGN_OR_RETURN(Buffer* const buffer, device.NewBuffer(out_at + row * (Trial::kRows + 1)));
   std::vector<uint32_t> bits(size_t{Trial::kOutputs} * (Trial::kRows + 1));
   const auto run = [&]() -> absl::Status {
     RSN_RETURN_IF_ERROR(queue->Upload(*buffer, 0, trial.in.data(), in_bytes));
     RSN_RETURN_IF_ERROR(
         queue->Upload(*buffer, weight_at, trial.weight.data(), trial.weight.size()));
-    rsn_tensor weight = {
-        .buffer = reference::BufferOf(buffer), .offset = weight_at, .dtype = RSN_DTYPE_Q8_0, .rank = 2};
+    rsn_tensor weight = {.buffer = reference::BufferOf(buffer),
+                         .offset = weight_at,
+                         .dtype = RSN_DTYPE_Q8_0,
+                         .rank = 2};
     weight.shape[0] = Trial::kOutputs, weight.shape[1] = Trial::kWidth;
     weight.stride[0] = Trial::kRowBytes, weight.stride[1] = Trial::kBlock;
     uint64_t to = out_at;
@@ -142,9 +144,9 @@ absl::Status TryFeatures(Device& device, Features& features) {
   static std::mutex mutex;
   static std::map<std::string, bool> good;  // by device, driver and feature
   const PhysicalDevice& physical = device.physical();
-  const std::string key = absl::StrCat(
-      std::string_view(reinterpret_cast<const char*>(physical.uuid), VK_UUID_SIZE), " ",
-      physical.driver, " ", physical.driver_version, " ");
+  const std::string key =
+      absl::StrCat(std::string_view(reinterpret_cast<const char*>(physical.uuid), VK_UUID_SIZE),
+                   " ", physical.driver, " ", physical.driver_version, " ");
   std::lock_guard lock(mutex);
   std::vector<uint32_t> plain;
   for (const Named& named : kNames) {
@@ -160,9 +162,10 @@ absl::Status TryFeatures(Device& device, Features& features) {
       RSN_RETURN_IF_ERROR(device.LostStatus());
       known->second = tried.ok() && *tried == plain;
       if (!known->second) {
-        device.Log(1, absl::StrCat("Vulkan: ", physical.name, ", ", physical.driver, ": \"",
-                                   named.name, "\" is not used: ",
-                                   tried.ok() ? "its results are wrong" : tried.status().message()));
+        device.Log(
+            1, absl::StrCat("Vulkan: ", physical.name, ", ", physical.driver, ": \"", named.name,
+                            "\" is not used: ",
+                            tried.ok() ? "its results are wrong" : tried.status().message()));
       }
     }
     features.*named.feature = known->second;

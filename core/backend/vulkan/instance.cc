@@ -215,8 +215,8 @@ absl::StatusOr<PhysicalDevice> Instance::Examine(VkPhysicalDevice handle) const 
     device.maximum_allocation = maintenance.maxMemoryAllocationSize;
     std::memcpy(device.uuid, id.deviceUUID, sizeof device.uuid);
     device.offers.quads = (subgroup.supportedStages & VK_SHADER_STAGE_COMPUTE_BIT) != 0 &&
-                   (subgroup.supportedOperations & VK_SUBGROUP_FEATURE_QUAD_BIT) != 0 &&
-                   subgroup.subgroupSize >= 4 && subgroup.subgroupSize <= kGroup;
+                          (subgroup.supportedOperations & VK_SUBGROUP_FEATURE_QUAD_BIT) != 0 &&
+                          subgroup.subgroupSize >= 4 && subgroup.subgroupSize <= kGroup;
     VkPhysicalDeviceVulkan12Features twelve = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES};
     VkPhysicalDeviceVulkan11Features eleven = {
@@ -274,8 +274,8 @@ void Instance::FindMatrix(PhysicalDevice& device) const {
   VkPhysicalDeviceFeatures2 features = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2,
                                         .pNext = &has};
   api_.GetPhysicalDeviceFeatures2(device.handle, &features);
-  const auto get = reinterpret_cast<GetMatrixProperties>(global_->GetInstanceProcAddr(
-      handle_, "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR"));
+  const auto get = reinterpret_cast<GetMatrixProperties>(
+      global_->GetInstanceProcAddr(handle_, "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR"));
   if (has.cooperativeMatrix != VK_TRUE || get == nullptr) return;
   uint32_t count = 0;
   if (get(device.handle, &count, nullptr) != VK_SUCCESS) return;

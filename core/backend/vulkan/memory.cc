@@ -34,8 +34,8 @@ bool AllVisible(const VkPhysicalDeviceMemoryProperties& memory) {
 
 Memory::Memory(const PhysicalDevice& physical, const DeviceApi& api, VkDevice device)
     : physical_(physical), api_(api), device_(device) {
-  // An integrated device's memory is the host's. A card's is written in place where the host can see
-  // all of it (resizable BAR), not where it sees a window of 256 MiB that others need too.
+  // An integrated device's memory is the host's. A card's is written in place where the host can
+  // see all of it (resizable BAR), not where it sees a window of 256 MiB that others need too.
   const bool shared = physical.type == VK_PHYSICAL_DEVICE_TYPE_CPU ||
                       physical.type == VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU;
   if (EnvironmentVariable("RAISON_VULKAN_STAGING") != "1") {

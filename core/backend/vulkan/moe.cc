@@ -109,9 +109,8 @@ absl::Status Sort(Queue& queue, const rsn_moe_experts& a, const Groups& g) {
   struct Push {
     uint64_t ids, slots, groups, ids_row;
     uint32_t rows, used, experts, stacked, tile;
-  } push{Address(a.ids), Address(a.slots),  g.address,      Stride(a.ids, 0),
-         Size(a.in, 0),  Size(a.ids, 1),    Size(a.slots, 0), Size(a.gate, 0),
-         16 * g.tokens};
+  } push{Address(a.ids), Address(a.slots), g.address,       Stride(a.ids, 0), Size(a.in, 0),
+         Size(a.ids, 1), Size(a.slots, 0), Size(a.gate, 0), 16 * g.tokens};
   Dispatch d{.shader = Shader::kMoeGroup,
              .groups = 1,
              .reads = {RangeOf(a.ids), RangeOf(a.slots)},
@@ -124,20 +123,13 @@ absl::Status Combine(Queue& queue, const rsn_moe_experts& a, const rsn_tensor& p
   struct Push {
     uint64_t products, ids, weights, slots, target, ids_row, weights_row, target_row;
     uint32_t rows, used, experts, stacked, width, accumulate;
-  } push{Address(products),
-         Address(a.ids),
-         Address(a.weights),
-         Address(a.slots),
-         Address(a.out),
-         Stride(a.ids, 0),
-         Stride(a.weights, 0),
-         Stride(a.out, 0),
-         Size(a.in, 0),
-         Size(a.ids, 1),
-         Size(a.slots, 0),
-         Size(a.gate, 0),
-         Width(a.in),
-         a.accumulate != 0 ? 1u : 0u};
+  } push{Address(products),    Address(a.ids),
+         Address(a.weights),   Address(a.slots),
+         Address(a.out),       Stride(a.ids, 0),
+         Stride(a.weights, 0), Stride(a.out, 0),
+         Size(a.in, 0),        Size(a.ids, 1),
+         Size(a.slots, 0),     Size(a.gate, 0),
+         Width(a.in),          a.accumulate != 0 ? 1u : 0u};
   Dispatch d{.shader = Shader::kMoeCombine,
              .groups = CeilDivide(uint64_t{push.rows} * push.width, 64),
              .reads = {RangeOf(products), RangeOf(a.ids), RangeOf(a.weights), RangeOf(a.slots)},
@@ -205,7 +197,8 @@ absl::Status Encode(Queue& queue, const rsn_moe_experts& a) {
   for (uint32_t first = 0; first < rows; first += std::min(slice, rows - first)) {
     const uint32_t count = std::min(slice, rows - first);
     rsn_moe_experts part = a;
-    for (rsn_tensor* t : {&part.in, &part.ids, &part.weights, &part.out}) *t = Rows(*t, first, count);
+    for (rsn_tensor* t : {&part.in, &part.ids, &part.weights, &part.out})
+      *t = Rows(*t, first, count);
     // Sorting pays where experts have some rows each.
     const bool sorted = count > kMostFewRows && stacked <= kMostSlots &&
                         uint64_t{count} * used >= uint64_t{2} * stacked && used != 0 &&

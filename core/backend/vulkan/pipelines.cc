@@ -1,7 +1,10 @@
 #include "core/backend/vulkan/pipelines.h"
 
+#include <algorithm>
 #include <cstring>
+#include <exception>
 #include <memory>
+#include <system_error>
 
 #include "absl/strings/str_format.h"
 #include "core/base/os/files.h"
@@ -10,6 +13,7 @@ namespace raison::vulkan {
 namespace {
 
 constexpr uint32_t kPushBytes = 128;
+constexpr size_t kMostThreads = 4;  // that compile: beside those that load
 constexpr char kMagic[9] = "RSNVKPC1";
 constexpr size_t kHeader = 8 + 8 + 8;                    // magic, length, checksum
 constexpr uint64_t kLargestCache = uint64_t{256} << 20;  // more is not ours
@@ -67,6 +71,12 @@ absl::Status Pipelines::Open(const PhysicalDevice& physical, const char* cache_d
 }
 
 Pipelines::~Pipelines() {
+  {
+    std::lock_guard lock(mutex_);
+    closing_ = true;
+  }
+  changed_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
   Keep();
   for (const auto& [key, pipeline] : made_) api_.DestroyPipeline(device_, pipeline, nullptr);
   if (cache_ != VK_NULL_HANDLE) api_.DestroyPipelineCache(device_, cache_, nullptr);
@@ -89,13 +99,56 @@ void Pipelines::Keep() {
 }
 
 absl::StatusOr<VkPipeline> Pipelines::Get(Shader shader, const Constants& constants) {
-  std::lock_guard lock(mutex_);
-  const auto key = std::pair(shader, constants);
-  const auto found = made_.find(key);
-  if (found != made_.end()) return found->second;
-  RSN_ASSIGN_OR_RETURN(const VkPipeline pipeline, Make(shader, constants));
-  made_.emplace(key, pipeline);
+  const Key key(shader, constants);
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    const auto [found, is_new] = made_.emplace(key, VK_NULL_HANDLE);
+    if (is_new) break;
+    if (found->second != VK_NULL_HANDLE) return found->second;
+    changed_.wait(lock);  // somebody makes it; who fails takes it out again
+  }
+  lock.unlock();
+  absl::StatusOr<VkPipeline> pipeline = Make(shader, constants);
+  lock.lock();
+  if (pipeline.ok()) {
+    made_[key] = *pipeline;
+  } else {
+    made_.erase(key);
+  }
+  changed_.notify_all();
   return pipeline;
+}
+
+void Pipelines::Prepare(Shader shader, const Constants& constants) {
+  std::lock_guard lock(mutex_);
+  const Key key(shader, constants);
+  if (made_.contains(key) || std::find(wanted_.begin(), wanted_.end(), key) != wanted_.end())
+    return;
+  wanted_.push_back(key);
+  if (threads_.size() < kMostThreads && threads_.size() < std::thread::hardware_concurrency()) {
+    try {
+      threads_.emplace_back([this] { Work(); });
+    } catch (const std::system_error&) {  // no thread to be had: Get makes it
+      wanted_.pop_back();
+    }
+  }
+  changed_.notify_all();
+}
+
+void Pipelines::Work() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    changed_.wait(lock, [&] { return closing_ || !wanted_.empty(); });
+    if (closing_) return;
+    const Key key = wanted_.front();
+    wanted_.pop_front();
+    lock.unlock();
+    try {
+      Get(key.first, key.second).status().IgnoreError();  // who needs it asks again and hears
+    } catch (const std::exception&) {                     // out of memory
+    }
+    lock.lock();
+  }
 }
 
 absl::StatusOr<VkPipeline> Pipelines::Make(Shader shader, const Constants& constants) {

@@ -1,13 +1,17 @@
-// Compute pipelines, made when first used, and their cache file: named by device, driver version
-// and shaders, with a checksum of its own because drivers have crashed on damaged ones.
-// Thread-safe.
+// Compute pipelines, made when first used or ahead of that on threads of their own, and their cache
+// file: named by device, driver version and shaders, with a checksum of its own because drivers
+// have crashed on damaged ones. Thread-safe: several are made at a time, each once.
 #pragma once
 
 #include <array>
+#include <condition_variable>
+#include <deque>
 #include <map>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <utility>
+#include <vector>
 
 #include "core/backend/vulkan/api.h"
 #include "core/backend/vulkan/instance.h"
@@ -28,6 +32,8 @@ class Pipelines {
   Pipelines& operator=(const Pipelines&) = delete;
 
   absl::StatusOr<VkPipeline> Get(Shader shader, const Constants& constants);
+  // Begins to make it and returns at once; what goes wrong is told by Get.
+  void Prepare(Shader shader, const Constants& constants);
   VkPipelineLayout layout() const { return layout_; }
 
  private:
@@ -41,8 +47,16 @@ class Pipelines {
   VkPipelineLayout layout_ = VK_NULL_HANDLE;
   VkPipelineCache cache_ = VK_NULL_HANDLE;
   std::string cache_path_;  // empty: keep nothing
+  using Key = std::pair<Shader, Constants>;
+  void Work();
+
   std::mutex mutex_;
-  std::map<std::pair<Shader, Constants>, VkPipeline> made_;  // guarded
+  std::condition_variable changed_;
+  // Guarded, all of these. VK_NULL_HANDLE: being made.
+  std::map<Key, VkPipeline> made_;
+  std::deque<Key> wanted_;
+  std::vector<std::thread> threads_;
+  bool closing_ = false;
 };
 
 // The cache file's bytes: what the driver gave behind a header with its length and checksum.

@@ -3,7 +3,7 @@
 namespace raison::vulkan {
 namespace {
 
-constexpr uint32_t kMostFewRows = 8;  // of a workgroup that shares decoded weights by registers
+constexpr uint32_t kMostFewRows = 8;   // of a workgroup that shares decoded weights by registers
 constexpr uint32_t kTileOutputs = 64;  // of matmul_tiles.comp
 constexpr uint32_t kMostQuadRows = 2;  // beyond, adding over quads costs more than it saves
 
@@ -176,6 +176,24 @@ absl::Status MultiplyPairs(Queue& queue, const Product& p, const Choices& c) {
   d.reads.insert(d.reads.end(), {RangeOf(c.ids), RangeOf(c.slots)});
   d.SetPush(push);
   return queue.Enqueue(d);
+}
+
+// One row and many; of a stack, each also by expert. Rows of activations are aligned in every
+// model.
+void PrepareProducts(Device& device, const rsn_tensor& weight) {
+  const Features& features = device.features();
+  const uint32_t type = weight.dtype, columns = device.physical().matrix_columns;
+  const bool quads = features.quads && !Plain(type);
+  const Shader rows = Variant(Shader::kMatmul, features, quads);
+  const Shader tiles = TilesShader(type, features);
+  if (weight.rank == 2) {
+    device.pipelines().Prepare(rows, {type, 1, 1});
+    device.pipelines().Prepare(tiles, {type, 4, 1, 0, columns});
+  } else if (weight.rank == 3) {
+    device.pipelines().Prepare(rows, {type, 1, 1, 1});
+    device.pipelines().Prepare(Variant(Shader::kMoeDown, features, quads), {type, 1, 1});
+    for (uint32_t mode : {1u, 2u}) device.pipelines().Prepare(tiles, {type, 4, 1, mode, columns});
+  }
 }
 
 uint64_t GroupBytes(const Groups& g) {

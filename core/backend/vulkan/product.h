@@ -1,7 +1,7 @@
 // Products of stored weights and rows of activations, shared by matmul, latent attention and the
-// experts: for few rows, for many rows, and for rows sorted by expert. Which form runs never changes
-// a bit of a row (shaders/dot.glsl has the one definition). Offsets into the queue's scratch are the
-// caller's: pieces that are in use together must not overlap.
+// experts: for few rows, for many rows, and for rows sorted by expert. Which form runs never
+// changes a bit of a row (shaders/dot.glsl has the one definition). Offsets into the queue's
+// scratch are the caller's: pieces that are in use together must not overlap.
 #pragma once
 
 #include "core/backend/vulkan/operand.h"
@@ -11,8 +11,8 @@ namespace raison::vulkan {
 // The weight's products want activations as int8 in blocks of 32.
 bool QuantizesActivations(uint32_t weight_type);
 
-// Rows of f32 as they are and, where a quantised weight wants it, as int8: `codes` of all rows, then
-// (step, sum) of each block.
+// Rows of f32 as they are and, where a quantised weight wants it, as int8: `codes` of all rows,
+// then (step, sum) of each block.
 struct Activations {
   rsn_tensor plain;  // (rows, width) or (rows, batch, width)
   uint64_t codes = 0, scales = 0;
@@ -61,6 +61,9 @@ uint64_t GroupBytes(const Groups& groups);
 enum class Sorted { kResults = 1, kInputs = 2 };
 // in by row and out by sorted place, or in by sorted place and out by pair.
 absl::Status MultiplySorted(Queue& queue, const Product& p, const Groups& groups, Sorted which);
+
+// Begins to make the pipelines of a weight's products.
+void PrepareProducts(Device& device, const rsn_tensor& weight);
 
 absl::Status RefuseWork(const char* op, const char* what, uint64_t value, uint64_t most);
 

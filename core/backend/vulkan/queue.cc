@@ -10,8 +10,8 @@ namespace {
 constexpr int kCommandsPerBatch = 256;
 constexpr uint64_t kStagingPiece = uint64_t{4} << 20;
 constexpr uint64_t kLargestCopy = uint64_t{8} << 20;  // larger copies are cut: cheap to stage
-constexpr size_t kRanges = 64;                         // kept before a barrier is made anyway
-constexpr uint32_t kGroupsInX = 32768;                 // every device allows 65535
+constexpr size_t kRanges = 64;                        // kept before a barrier is made anyway
+constexpr uint32_t kGroupsInX = 32768;                // every device allows 65535
 
 bool Overlap(const std::vector<Range>& a, const std::vector<Range>& b) {
   for (const Range& x : a) {
@@ -69,7 +69,9 @@ absl::StatusOr<uint64_t> Scratch::Get(uint64_t bytes) {
   if (!buffers_.empty() && buffers_.back()->bytes >= bytes) return buffers_.back()->address();
   // Doubling keeps what was outgrown below what is in use.
   const uint64_t least = buffers_.empty() ? 65536 : 2 * buffers_.back()->bytes;
-  RSN_ASSIGN_OR_RETURN(Buffer* const buffer, device_.NewBuffer(std::max(bytes, least), true));
+  absl::StatusOr<Buffer*> made = device_.NewBuffer(std::max(bytes, least), true);
+  if (!made.ok() && bytes < least) made = device_.NewBuffer(bytes, true);
+  RSN_ASSIGN_OR_RETURN(Buffer* const buffer, made);
   buffers_.push_back(buffer);
   return buffer->address();
 }

@@ -7,6 +7,7 @@
 #include "core/backend/reference/ops.h"
 #include "core/backend/vulkan/device.h"
 #include "core/backend/vulkan/ops.h"
+#include "core/backend/vulkan/product.h"
 #include "core/backend/vulkan/queue.h"
 
 namespace raison {
@@ -92,11 +93,15 @@ void BufferFree(rsn_buffer* buffer) {
   });
 }
 
+// Weights of this size are a model's, and pipelines of their types are compiled while they load.
+constexpr uint64_t kPrepared = uint64_t{1} << 20;
+
 int32_t NewWeight(rsn_device_state* device, rsn_tensor* description, const void* bytes,
                   uint64_t size, uint32_t, uint32_t* referenced) {
   return Guard([&]() -> absl::Status {
     RSN_RETURN_IF_ERROR(reference::CheckWeight(*description, size));
     RSN_ASSIGN_OR_RETURN(Buffer* const buffer, D(device).NewBuffer(size, true));
+    if (size >= kPrepared) vulkan::PrepareProducts(D(device), *description);
     const absl::Status filled = D(device).Fill(*buffer, bytes, size);
     if (!filled.ok()) {
       D(device).FreeBuffer(buffer);
