@@ -66,6 +66,8 @@ for device in "${devices[@]}"; do
     --decode 128 --depth 0,8192 --sessions 1,4,16 --repeat 1
   run "bench with the trace" "$raison" bench --device "$device" --shape v2-lite --type q4_k \
     --prompt 512 --decode 128 --repeat 3 --trace
+  run "bench" "$raison" bench --device "$device" --shape r1 --layers 5 --type q4_k --prompt 512 \
+    --decode 128 --repeat 1
   run "bench, experts on the CPU" "$raison" bench --device "$device" --experts cpu --shape v2-lite \
     --type q4_k --prompt 512 --decode 32 --repeat 1
 done
