@@ -33,16 +33,21 @@ class Device {
   bool has_pools() const { return has_pools_; }
 
   absl::StatusOr<void*> Allocate(uint64_t bytes);  // cudaMalloc with a sentence
-  // Copies host bytes to the card through two pinned pieces, so that reading them (from a file, it
-  // may be) overlaps with the copy; all is there when it returns.
+  // Copies a weight's host bytes to the card through two pinned pieces, so that reading them (from a
+  // file, it may be) overlaps with the copy; all is there when it returns. The host hears what has
+  // been read, and may give the weight up (CANCELLED).
   absl::Status CopyIn(void* to, const void* from, uint64_t bytes);
   absl::Status Zero(void* p, uint64_t bytes);
 
  private:
   Device() = default;
 
+  void FillPiece(void* to, const char* from, uint64_t bytes);
+  absl::Status TellRead(const char* from, uint64_t bytes) const;
+
   static constexpr uint64_t kPieceBytes = 8 << 20;
 
+  rsn_backend_host host_{};
   int index_ = 0;
   rsn_device_info info_{};
   bool has_pools_ = false;

@@ -245,6 +245,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int device) {
   p->major = M().card.major;
   p->minor = M().card.minor;
   p->multiProcessorCount = 4;
+  p->pciBusID = M().card.pci + device;
   return cudaSuccess;
 }
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr, int) {
