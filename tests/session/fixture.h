@@ -43,6 +43,13 @@ inline GenerateOptions Greedy() {
   return options;
 }
 
+// Some 300 tokens: attention over such a prompt takes its expanded form.
+inline std::string LongQuestion() {
+  std::string question = "Sort from low to high: 12";
+  for (int i = 0; i < 80; ++i) question += ", " + std::to_string(13 + i * 37 % 101);
+  return question;
+}
+
 inline std::vector<Message> Ask(const std::string& text) { return {{"user", text, ""}}; }
 
 struct Told {
