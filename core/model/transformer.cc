@@ -39,6 +39,18 @@ absl::Status Transformer::ChooseMla() {
   return absl::OkStatus();
 }
 
+// The prompts' rows: of sequences that bring more than the token that was sampled.
+static std::vector<rsn_chunk> ChunksOf(const Step& step) {
+  std::vector<rsn_chunk> chunks;
+  uint32_t row = 0;
+  for (const StepSequence& sequence : step.sequences) {
+    const uint32_t count = static_cast<uint32_t>(sequence.tokens.size());
+    if (count > 1) chunks.push_back({.first = row, .count = count});
+    row += count;
+  }
+  return chunks;
+}
+
 Tensor Transformer::Step(const Tensor& activation) const {
   return Rows(activation, step_->rows());
 }
@@ -51,6 +63,7 @@ absl::Status Transformer::Run(const raison::Step& step, const std::function<bool
     Enter(l, {});
     RSN_RETURN_IF_ERROR(step_->Fill(step));
     step_->Upload(*queue_);
+    queue_->SetChunks(exact_ ? std::vector<rsn_chunk>() : ChunksOf(step), step_->rows());
     for (const Tensor& cache : cache_->TensorsOf(*placement_->devices[l])) {
       if (step_->copies() == 0) break;
       queue_->KvCopyPage({.cache = cache, .from = step_->CopyFrom(), .to = step_->CopyTo()});
@@ -345,6 +358,7 @@ void Transformer::RoutedExperts(uint32_t layer) {
 void Transformer::Logits() {
   const uint32_t n = step_->logit_rows();
   if (n == 0) return;
+  queue_->SetChunks({}, 0);  // rows of other places
   const Tensor last = Rows(act_->last, n);
   queue_->GatherRows({.in = Step(act_->x), .index = step_->LogitIndex(), .out = last});
   queue_->RmsNorm({.epsilon = config_->rms_norm_eps,

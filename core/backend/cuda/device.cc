@@ -4,11 +4,16 @@
 #include <cstdio>
 #include <cstring>
 
+#include "absl/strings/numbers.h"
 #include "core/backend/cuda/errors.h"
 #include "core/backend/cuda/nvml.h"
 
 namespace raison::cuda {
 namespace {
+
+// Elements of a weight from which on a prompt's product goes to cuBLAS: below, the work around it costs
+// more than it saves. An estimate; RAISON_CUBLAS_LEAST is for trying others.
+constexpr int64_t kLeastDense = 1 << 20;
 
 // CUDA 13 makes code for sm_75 and later only.
 constexpr int kLeastMajor = 7, kLeastMinor = 5;
@@ -77,6 +82,19 @@ absl::StatusOr<std::unique_ptr<Device>> Device::Open(const rsn_backend_host* hos
   }
   device->info_ = info;
   RSN_RETURN_IF_ERROR(device->Enter());
+  cudaDeviceProp properties;
+  RSN_RETURN_IF_ERROR(device->Check(cudaGetDeviceProperties(&properties, device->index_),
+                                    "cudaGetDeviceProperties"));
+  device->dense_ = {.half = Environment("RAISON_CUBLAS_HALF") == "1",
+                    .merge = Environment("RAISON_CUBLAS_MERGE") == "1",
+                    .brain = properties.major >= 8,
+                    .least = kLeastDense};
+  if (const std::string least = Environment("RAISON_CUBLAS_LEAST"); !least.empty()) {
+    if (!absl::SimpleAtoi(least, &device->dense_.least) || device->dense_.least < 0) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("RAISON_CUBLAS_LEAST is \"", least, "\": wanted a number of weights"));
+    }
+  }
   int pools = 0;
   cudaMemPool_t pool = nullptr;
   if (cudaDeviceGetAttribute(&pools, cudaDevAttrMemoryPoolsSupported, device->index_) ==
@@ -203,6 +221,34 @@ absl::Status Device::TellRead(const char* from, uint64_t bytes) const {
   return host_.weight_read(host_.context, from, bytes) == 0
              ? absl::OkStatus()
              : absl::CancelledError("the host gave the weight up");
+}
+
+void Device::Log(uint32_t level, const std::string& text) const {
+  if (host_.log != nullptr) host_.log(host_.context, level, text.c_str());
+}
+
+std::unique_ptr<Dense> Device::NewDense(cudaStream_t stream) {
+  constexpr uint32_t kInformation = 2;
+  std::lock_guard lock(dense_mutex_);
+  const auto without = [&](const absl::Status& why) {
+    Log(kInformation, absl::StrCat(info_.name, ": ", why.message(),
+                                   "; the plug-in's own kernels multiply prompts"));
+    return nullptr;
+  };
+  if (!sought_cublas_) {
+    sought_cublas_ = true;
+    if (Environment("RAISON_CUBLAS") == "off") return nullptr;
+    absl::StatusOr<std::shared_ptr<Cublas>> cublas = Cublas::Open();
+    if (!cublas.ok()) return without(cublas.status());
+    cublas_ = *std::move(cublas);
+    Log(kInformation, absl::StrCat(info_.name, ": large products of prompts by cuBLAS ",
+                                   cublas_->version(), ", ", cublas_->file()));
+  }
+  if (cublas_ == nullptr) return nullptr;
+  absl::StatusOr<std::unique_ptr<Dense>> dense = cublas_->NewDense(stream);
+  if (!dense.ok()) return without(dense.status());
+  (*dense)->options = dense_;
+  return *std::move(dense);
 }
 
 absl::Status Device::Zero(void* p, uint64_t bytes) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "core/backend/cuda/errors.h"
 
@@ -134,6 +135,7 @@ Queue::~Queue() {
     recording_.reset();
   }
   if (stream_ != nullptr) cudaStreamSynchronize(stream_);
+  dense_.reset();
   for (Slot& slot : slots_) {
     if (slot.copied != nullptr) cudaEventDestroy(slot.copied);
     if (slot.data != nullptr) cudaFreeHost(slot.data);
@@ -312,24 +314,34 @@ absl::Status Queue::Replay(Recording& recording) {
   return absl::OkStatus();
 }
 
+void Queue::PrepareDense() {
+  if (prepared_dense_) return;
+  prepared_dense_ = true;
+  dense_ = device_.NewDense(stream_);
+}
+
 absl::Status Queue::Enqueue(const char* what, const std::function<void(Context&)>& body) {
   cudaError_t error;
   size_t wanted = 0;
   if (recording_ != nullptr) {
     Context context{.stream = stream_, .scratch = recording_->scratch,
-                    .fault = recording_->fault->on_card};
+                    .fault = recording_->fault->on_card, .dense = dense_.get()};
     body(context);
     recording_->scratch.EndOperation();
     error = context.error;
     wanted = recording_->scratch.wanted;
   } else {
     DirectScratch scratch(device_, stream_);
-    Context context{.stream = stream_, .scratch = scratch, .fault = fault_->on_card};
+    Context context{.stream = stream_, .scratch = scratch, .fault = fault_->on_card,
+                    .dense = dense_.get()};
     body(context);
     error = context.error;
     wanted = scratch.wanted;
   }
   if (error == cudaErrorMemoryAllocation) return device_.OutOfMemory(wanted);
+  if (error != cudaSuccess && dense_ != nullptr && !dense_->problem.empty()) {
+    return absl::InternalError(absl::StrCat(what, ": ", std::exchange(dense_->problem, {})));
+  }
   return device_.Check(error, what);
 }
 

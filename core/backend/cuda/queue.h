@@ -67,6 +67,8 @@ class Queue {
   absl::Status RecordBegin();
   absl::StatusOr<std::unique_ptr<Recording>> RecordEnd();
   absl::Status Replay(Recording& recording);
+  // Before the first operation that may use dense products: opens them. Without any it goes on.
+  void PrepareDense();
   // Runs body(Context&), which enqueues one operation.
   absl::Status Enqueue(const char* what, const std::function<void(Context&)>& body);
 
@@ -105,6 +107,8 @@ class Queue {
   uint64_t landing_used_ = 0;    // of it
   std::vector<Arrival> arrivals_;
   std::unique_ptr<Recording> recording_;
+  bool prepared_dense_ = false;
+  std::unique_ptr<Dense> dense_;
 };
 
 }  // namespace raison::cuda

@@ -322,6 +322,13 @@ cudaError_t cudaMemsetAsync(void* p, int value, size_t bytes, cudaStream_t strea
     return cudaSuccess;
   });
 }
+cudaError_t cudaLaunchHostFunc(cudaStream_t stream, void (*function)(void*), void* data) {
+  SIMT_CALL();
+  return Put(stream, [=] {
+    function(data);
+    return cudaSuccess;
+  });
+}
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
   SIMT_CALL();
   *stream = new SimtStream;
