@@ -27,9 +27,6 @@ constexpr size_t kEvery = 11;
 constexpr size_t kEvery = 1;
 #endif
 
-// The machine's own cuBLAS would look for a real card.
-const int kNoCublas = setenv("RAISON_CUBLAS", "off", 1);
-
 class CudaKitTest : public testing::TestWithParam<const char*> {};
 
 TEST_P(CudaKitTest, IsWithinTheTable) {
@@ -54,65 +51,14 @@ TEST_P(CudaKitTest, IsWithinTheTable) {
   EXPECT_EQ(simt::InUse(), simt::Usage{});
 }
 
+// matmul is in cuda_dense_test.cc.
 INSTANTIATE_TEST_SUITE_P(Operations, CudaKitTest,
-                         testing::Values("embed", "gather_rows", "rms_norm", "matmul", "rope_table",
+                         testing::Values("embed", "gather_rows", "rms_norm", "rope_table",
                                          "rope", "kv_write", "kv_copy_page", "attention",
                                          "mla_attention", "silu_mul", "moe_route", "moe_experts",
                                          "reduce_logits", "step"),
                          [](const auto& info) { return std::string(info.param); });
 
-
-// -------- dense products of prompts -------------------------------------------------------------------
-
-struct CublasNumbers {
-  int handles, products, odd;
-  bool starts, fails;
-};
-
-// The plain-loop cuBLAS, and any weight large enough for it.
-class CudaDenseTest : public testing::Test {
- protected:
-  void SetUp() override {
-    setenv("RAISON_CUBLAS", SIMT_CUBLAS, 1);
-    setenv("RAISON_CUBLAS_LEAST", "0", 1);
-    file_ = dlopen(SIMT_CUBLAS, RTLD_NOW | RTLD_LOCAL);
-    ASSERT_NE(file_, nullptr) << dlerror();
-    cublas_ = static_cast<CublasNumbers*>(dlsym(file_, "cublas_double"));
-    ASSERT_NE(cublas_, nullptr);
-    *cublas_ = {.starts = true};
-  }
-  void TearDown() override {
-    setenv("RAISON_CUBLAS", "off", 1);
-    for (const char* name : {"LEAST", "HALF", "MERGE"}) {
-      unsetenv((std::string("RAISON_CUBLAS_") + name).c_str());
-    }
-    EXPECT_EQ(cublas_->handles, 0);
-    dlclose(file_);
-    simt::Install({});
-  }
-  void* file_ = nullptr;
-  CublasNumbers* cublas_ = nullptr;
-};
-
-TEST_F(CudaDenseTest, IsWithinTheTable) {
-  simt::Install({});
-  const absl::StatusOr<Report> report = conformance::RunSuite({.subject = OpenCudaBackend,
-                                                               .reference = OpenReferenceBackend,
-                                                               .threads = {1},
-                                                               .only_op = "matmul",
-                                                               .only_case = "matmul/chunks",
-                                                               .every = kEvery});
-  ASSERT_TRUE(report.ok()) << report.status();
-  EXPECT_GT(report->run, 0);
-  for (const std::string& failure : report->failures) ADD_FAILURE() << failure;
-  for (const auto& [key, worst] : report->worst) {
-    std::cout << "  largest error " << key << ": " << worst.error << " in " << worst.where << "\n";
-  }
-  EXPECT_GT(cublas_->products, 0);
-  EXPECT_EQ(cublas_->odd, 0);
-  EXPECT_EQ(simt::LastFault(), "");
-  EXPECT_EQ(simt::InUse(), simt::Usage{});
-}
 
 // -------- when something fails ------------------------------------------------------------------------
 

@@ -237,6 +237,7 @@ void AddMatmulCases(std::vector<Case>& cases) {
                 {.in = 512, .terms = {{dtype, 18}}, .activations = kind});
     }
     for (const WeightPattern pattern : kHardWeights) {
+      if (!Quantized(dtype)) continue;
       AddChunks(cases, absl::StrCat(TypeName(dtype), "/weights ", static_cast<int>(pattern)),
                 {.in = 512, .terms = {{dtype, 18}}, .pattern = pattern});
     }
