@@ -263,6 +263,92 @@ TEST(CudaFailureTest, QueuesMayEndWhileRecordingAndUploadsMayBeLarge) {
   o.table.buffer_free(buffer);
 }
 
+// -------- memory that does not grow -------------------------------------------------------------------
+
+// One row of a step that might have 64 sequences of 128 k tokens, on a card of 64 MiB.
+struct LongContext {
+  static constexpr int64_t kPages = 64 * 131072 / 16;
+  explicit LongContext(Opened& o) : opened(o) {
+    EXPECT_EQ(o.table.buffer_new(o.device, 4096, &small), 0) << o.error();
+    EXPECT_EQ(o.table.buffer_new(o.device, kPages * 4, &pages), 0) << o.error();
+    const int32_t step[] = {0, 1, 1, 0};  // row_begin, kv_length, page_begin
+    const float value = 3.5f;
+    EXPECT_EQ(o.table.upload(o.queue, small, 0, step, sizeof step), 0);
+    EXPECT_EQ(o.table.upload(o.queue, small, 2048, &value, 4), 0);
+    a.struct_size = sizeof a;
+    a.scale = 1;
+    a.ragged = {.row_begin = At(0, RSN_DTYPE_I32, {2}),
+                .kv_length = At(8, RSN_DTYPE_I32, {1}),
+                .page_begin = At(12, RSN_DTYPE_I32, {1}),
+                .pages = View(pages, RSN_DTYPE_I32, {kPages}),
+                .page_tokens = 16};
+    a.q = At(64, RSN_DTYPE_F32, {1, 1, 4});
+    a.out = At(128, RSN_DTYPE_F32, {1, 1, 4});
+    a.k_cache = At(1024, RSN_DTYPE_F32, {1, 1, 16, 4});
+    a.v_cache = At(2048, RSN_DTYPE_F32, {1, 1, 16, 4});
+  }
+  ~LongContext() {
+    opened.table.buffer_free(small);
+    opened.table.buffer_free(pages);
+  }
+  rsn_tensor At(uint64_t offset, uint32_t dtype, std::initializer_list<int64_t> shape) {
+    rsn_tensor t = View(small, dtype, shape);
+    t.offset = offset;
+    return t;
+  }
+  float Out(rsn_queue* queue) {
+    float out = 0;
+    EXPECT_EQ(opened.table.download(queue, &out, small, 128, 4), 0);
+    EXPECT_EQ(opened.table.synchronize(queue), 0) << opened.error();
+    const float none = 0;
+    EXPECT_EQ(opened.table.upload(queue, small, 128, &none, 4), 0);
+    EXPECT_EQ(opened.table.synchronize(queue), 0) << opened.error();
+    return out;
+  }
+  Opened& opened;
+  rsn_buffer *small = nullptr, *pages = nullptr;
+  rsn_attention a{};
+};
+
+TEST(CudaMemoryTest, AttentionTakesWhatTheRowsNeedNotWhatTheContextMight) {
+  Opened o({.memory = 64 << 20});
+  LongContext step(o);
+  const size_t before = simt::InUse().device_bytes;
+  ASSERT_EQ(o.table.attention(o.queue, &step.a), 0) << o.error();
+  EXPECT_LT(simt::InUse().device_bytes - before, size_t{1} << 20);
+  EXPECT_EQ(step.Out(o.queue), 3.5f);
+}
+
+TEST(CudaMemoryTest, RecordingsOfAQueueShareTheirScratch) {
+  Opened o({.memory = 64 << 20});
+  LongContext step(o);
+  rsn_queue* other = nullptr;
+  ASSERT_EQ(o.table.queue_new(o.device, &other), 0);
+  rsn_recording* recordings[3] = {};
+  size_t bytes[4] = {simt::InUse().device_bytes};
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_EQ(o.table.record_begin(o.queue), 0);
+    ASSERT_EQ(o.table.attention(o.queue, &step.a), 0);
+    ASSERT_EQ(o.table.record_end(o.queue, &recordings[i]), 0) << o.error();
+    bytes[i + 1] = simt::InUse().device_bytes;
+  }
+  EXPECT_GT(bytes[1] - bytes[0], 16384u);  // partial results
+  EXPECT_LT(bytes[2] - bytes[1], 256u);    // a word for faults
+  EXPECT_EQ(bytes[3] - bytes[2], bytes[2] - bytes[1]);
+  for (rsn_queue* queue : {o.queue, other, o.queue}) {
+    ASSERT_EQ(o.table.replay(o.queue, recordings[0]), 0) << o.error();
+    ASSERT_EQ(o.table.replay(queue, recordings[1]), 0) << o.error();
+    EXPECT_EQ(step.Out(queue), 3.5f);
+    EXPECT_EQ(o.table.synchronize(o.queue), 0);
+  }
+  o.table.recording_free(recordings[0]);
+  o.table.queue_free(other);
+  ASSERT_EQ(o.table.replay(o.queue, recordings[2]), 0) << o.error();
+  EXPECT_EQ(step.Out(o.queue), 3.5f);
+  o.table.recording_free(recordings[2]);
+  o.table.recording_free(recordings[1]);
+}
+
 // -------- loading ---------------------------------------------------------------------------------------
 
 struct Reading {

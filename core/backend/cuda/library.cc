@@ -14,7 +14,9 @@ Library Library::Open(const std::vector<Candidate>& candidates) {
     void* const handle = dlopen(c.file.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (handle == nullptr) {
       const char* const why = dlerror();
-      library.problem_ = why != nullptr ? why : c.file;
+      // Of many places the loader's own path tells most.
+      const bool plain = c.file.find('/') == std::string::npos;
+      if (plain || library.problem_.empty()) library.problem_ = why != nullptr ? why : c.file;
       continue;
     }
     library.handle_ = std::shared_ptr<void>(handle, [](void* h) { dlclose(h); });

@@ -20,7 +20,7 @@ class Library {
 
   explicit operator bool() const { return handle_ != nullptr; }
   const std::string& file() const { return file_; }
-  // Why none opened: the loader's words on the last one, which is the most general.
+  // Why none opened: the loader's words on a name without a folder, or else on the first file.
   const std::string& problem() const { return problem_; }
 
   // False, and `problem` says so, if the library has no such function.
