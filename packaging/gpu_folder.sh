@@ -13,9 +13,10 @@ readonly MOST_MIB=30
 cmake -S "$root" -B "$root/build/gpu" -G Ninja -DCMAKE_BUILD_TYPE=Release -DRAISON_TESTS=OFF \
   -DRAISON_PYTHON=OFF -DRAISON_TOOLS=ON -DRAISON_CUDA=ON -DRAISON_VULKAN=ON \
   -DRAISON_CUDA_ARCHITECTURES="${RAISON_CUDA_ARCHITECTURES:-90-real}"
-ninja -C "$root/build/gpu"
+ninja -C "$root/build/gpu" all raison_cuda_rate
 rm -rf "$folder"
 cmake --install "$root/build/gpu" --prefix "$folder" --strip >/dev/null
+install -s "$root/build/gpu/bin/raison-cuda-rate" "$folder/bin"
 rm -rf "$folder/include" "$folder"/lib/cmake "$folder"/lib/pkgconfig
 loader=$(ldconfig -p | awk '/libvulkan\.so\.1 .*x86-64/ { print $NF; exit }')
 if [[ -n $loader ]]; then cp -L "$loader" "$folder/lib/libvulkan.so.1"; fi

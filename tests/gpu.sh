@@ -46,6 +46,11 @@ if ((${#devices[@]} == 0)); then
   exit 77
 fi
 
+# Dense products: cuBLAS's own bf16 rate (the machine's; "not measured" where it has none), and ours.
+if [[ " ${devices[*]}" == *" cuda:"* ]]; then
+  run "products" "$folder/bin/raison-cuda-rate" "$folder/lib/libraison-cuda.so"
+fi
+
 expected=$(tokens --device cpu)
 for device in "${devices[@]}"; do
   run "selftest" "$raison" selftest --backend "$device"
