@@ -54,6 +54,10 @@ fi
 expected=$(tokens --device cpu)
 for device in "${devices[@]}"; do
   run "selftest" "$raison" selftest --backend "$device"
+  # The kit's products are small: this takes them to cuBLAS, too.
+  [[ $device != cuda:* ]] ||
+    run "selftest of matmul with cuBLAS" env RAISON_CUBLAS_LEAST=0 "$raison" selftest \
+      --backend "$device" --op matmul
   for split in "--device $device" "--device $device=4,cpu" "--device $device=4,$device" \
     "--device $device --experts cpu"; do
     # shellcheck disable=SC2086

@@ -16,7 +16,11 @@
 #include "core/backend/cuda/cublas.h"
 #include "core/backend/cuda/cuda_backend.h"
 #include "core/backend/reference/reference_backend.h"
+#include "core/backend/registry.h"
 #include "core/base/half.h"
+#include "core/model/end_to_end/random_checkpoint.h"
+#include "core/model/model.h"
+#include "core/model/transformer.h"
 #include "tests/backend/simt/simt.h"
 
 namespace raison {
@@ -284,6 +288,74 @@ TEST_F(CudaDenseTest, WithoutTheLibraryTheOwnKernelsGoOn) {
   EXPECT_EQ(card.table.synchronize(card.queue), 0) << card.error();
   cublas_->fails = false;
   EXPECT_EQ(card.Result({}), own);
+}
+
+// The transformer names the prompts' rows: two prompts and a single token in one step, with and without
+// cuBLAS; and with `exact`, which knows one way only.
+TEST_F(CudaDenseTest, AModelsPromptsGoToTheLibrary) {
+  ASSERT_TRUE(RegisterBackend("cuda-emulated", OpenCudaBackend).ok());
+  const std::string gguf =
+      conformance::MakeRandomCheckpoint(conformance::RandomKind::kLlama, DType::kQ8_0);
+  std::vector<int32_t> tokens(128 + 130 + 1);
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    tokens[i] = static_cast<int32_t>(i * 37 % conformance::kRandomVocabulary);
+  }
+  const auto logits = [&](bool exact) {
+    simt::Install({});
+    std::vector<std::vector<float>> rows(3);
+    const auto run = [&]() -> absl::Status {
+      ModelOptions options;
+      RSN_ASSIGN_OR_RETURN(options.opened_device, Device::Open("cuda-emulated", {}));
+      options.kv_bytes = uint64_t{8} << 20;
+      options.exact = exact;
+      RSN_ASSIGN_OR_RETURN(
+          const std::shared_ptr<Model> model,
+          Model::LoadMemory({reinterpret_cast<const std::byte*>(gguf.data()), gguf.size()}, options));
+      RSN_ASSIGN_OR_RETURN(const std::unique_ptr<KvCache> cache, model->NewKvCache());
+      RSN_ASSIGN_OR_RETURN(const std::unique_ptr<Transformer> transformer,
+                           model->NewTransformer(cache.get()));
+      std::vector<PageTable> pages;
+      for (int s = 0; s < 3; ++s) pages.push_back(cache->NewTable());
+      Step step;
+      size_t at = 0;
+      for (const size_t count : {size_t{128}, size_t{1}, size_t{130}}) {
+        PageTable& table = pages[step.sequences.size()];
+        RSN_RETURN_IF_ERROR(table.Extend(static_cast<uint32_t>(count), &step.copies));
+        step.sequences.push_back({.tokens = absl::MakeSpan(&tokens[at], count),
+                                  .pages = &table,
+                                  .logit_rows = 1});
+        at += count;
+      }
+      std::vector<LogitRow> ignored;
+      RSN_RETURN_IF_ERROR(transformer->Run(step, /*stop=*/nullptr, &ignored));
+      for (uint32_t r = 0; r < 3; ++r) RSN_RETURN_IF_ERROR(transformer->FetchLogits(r, &rows[r]));
+      return absl::OkStatus();
+    };
+    const absl::Status status = run();
+    EXPECT_TRUE(status.ok()) << status;
+    EXPECT_EQ(simt::InUse(), simt::Usage{});
+    return rows;
+  };
+  const std::vector<std::vector<float>> by_library = logits(false);
+  EXPECT_GT(cublas_->products, 0);
+  EXPECT_EQ(cublas_->odd, 0);
+  const int before = cublas_->products;
+  const std::vector<std::vector<float>> exact = logits(true);
+  EXPECT_EQ(cublas_->products, before);
+  setenv("RAISON_CUBLAS", "off", 1);
+  const std::vector<std::vector<float>> own = logits(false);
+  EXPECT_EQ(exact, own);
+  EXPECT_EQ(by_library[1], own[1]);  // a single token is nobody's chunk
+  for (const size_t r : {size_t{0}, size_t{2}}) {
+    EXPECT_NE(by_library[r], own[r]);
+    double most = 0, sum = 0;
+    for (size_t i = 0; i < own[r].size(); ++i) {
+      most = std::max<double>(most, std::fabs(by_library[r][i] - own[r][i]));
+      sum += std::fabs(own[r][i]);
+    }
+    // Activations in int8 on one side only.
+    EXPECT_LT(most, 0.2 * sum / static_cast<double>(own[r].size())) << "row " << r;
+  }
 }
 
 // In a toolkit's folder and among Python's packages, with what it needs beside it.
