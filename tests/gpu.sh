@@ -4,16 +4,27 @@
 # neither a compiler nor a network. All results go into one text file.
 #
 #   tests/gpu.sh [FOLDER [RESULTS]]    defaults: build/gpu-folder, gpu-results.txt
+#   FOLDER/gpu.sh [FOLDER [RESULTS]]   the same where there is no checkout; default: its own folder
 #   RAISON_GPU_ALL=1 tests/gpu.sh      software devices, too (slow)
 #
 # Exit status: 0 all is right, 1 something is wrong, 77 there is no GPU that can be used.
 set -uo pipefail
-root=$(cd "$(dirname "$0")/.." && pwd)
-folder=${1:-$root/build/gpu-folder}
+here=$(cd "$(dirname "$0")" && pwd)
+folder=$here/../build/gpu-folder
+[[ ! -f $here/raison-gpu.tar.gz ]] || folder=$here
+folder=${1:-$folder}
 results=${2:-gpu-results.txt}
 readonly QUESTION="How many r's are in strawberry?"
+[[ -f $folder/raison-gpu.tar.gz ]] ||
+  { echo "gpu.sh: there is no $folder/raison-gpu.tar.gz; packaging/gpu_folder.sh makes it" >&2; exit 1; }
+unpacked=$(mktemp -d) || exit 1
+trap 'rm -rf "$unpacked"' EXIT
+tar -C "$unpacked" -xzf "$folder/raison-gpu.tar.gz" || exit 1
+folder=$unpacked
 raison=$folder/bin/raison
-[[ -x $raison ]] || { echo "gpu.sh: there is no $raison; packaging/gpu_folder.sh makes it" >&2; exit 1; }
+# Where the machine's C++ run-time library is older than what this was built with, or missing.
+"$raison" --version >/dev/null 2>&1 || export LD_LIBRARY_PATH=$folder/lib/runtime
+"$raison" --version >/dev/null || { echo "gpu.sh: raison does not start here" >&2; exit 1; }
 # The folder's own Vulkan loader where the machine has none.
 if ! ldconfig -p | grep 'libvulkan\.so\.1' >/dev/null && [[ -f $folder/lib/libvulkan.so.1 ]]; then
   export RAISON_VULKAN_LOADER=$folder/lib/libvulkan.so.1
