@@ -23,10 +23,10 @@ tar -C "$unpacked" -xzf "$folder/raison-gpu.tar.gz" || exit 1
 folder=$unpacked
 raison=$folder/bin/raison
 # Where the machine's C++ run-time library is older than what this was built with, or missing.
-"$raison" --version >/dev/null 2>&1 || export LD_LIBRARY_PATH=$folder/lib/runtime
+"$raison" --version >/dev/null 2>&1 || export LD_LIBRARY_PATH=$folder/lib:$folder/lib/runtime
 "$raison" --version >/dev/null || { echo "gpu.sh: raison does not start here" >&2; exit 1; }
 # The folder's own Vulkan loader where the machine has none.
-if ! ldconfig -p | grep 'libvulkan\.so\.1' >/dev/null && [[ -f $folder/lib/libvulkan.so.1 ]]; then
+if ! ldconfig -p 2>/dev/null | grep 'libvulkan\.so\.1' >/dev/null && [[ -f $folder/lib/libvulkan.so.1 ]]; then
   export RAISON_VULKAN_LOADER=$folder/lib/libvulkan.so.1
 fi
 
@@ -49,9 +49,11 @@ tokens() {  # the greedy answer's tokens
 : >"$results"
 say "# GPUs, $(date -u +%F), $(uname -m), $("$raison" --version)"
 "$raison" devices | tee -a "$results"
-mapfile -t devices < <("$raison" devices --json | awk -F'"' -v all="${RAISON_GPU_ALL:-}" '
+names=$("$raison" devices --json | awk -F'"' -v all="${RAISON_GPU_ALL:-}" '
   $2 == "name" { name = $4 } $2 == "kind" { kind = $4 }
-  $2 == "problem" && $4 == "" && name ~ /:/ && (all != "" || kind != "cpu") { print name }')
+  $2 == "problem" && $4 == "" && name ~ /:/ && (all != "" || kind != "cpu") { printf "%s ", name }') ||
+  { say "WRONG: the devices cannot be listed"; exit 1; }
+read -r -a devices <<<"$names"
 if ((${#devices[@]} == 0)); then
   say "no GPU can be used here: nothing was checked"
   exit 77
@@ -92,6 +94,11 @@ for device in "${devices[@]}"; do
     --decode 128 --repeat 1
   run "bench with the trace" "$raison" bench --device "$device" --shape v2-lite --type q4_k \
     --prompt 512 --decode 128 --repeat 1 --trace
+  # Beside the first and the v2-lite line above: what a split costs.
+  run "bench, split in two on one card" "$raison" bench --device "$device=14,$device" \
+    --shape qwen2-7b --type q8_0 --prompt 512 --decode 128 --repeat 1
+  run "bench, the last layers on the CPU" "$raison" bench --device "$device=24,cpu" \
+    --shape qwen2-7b --type q8_0 --prompt 64 --decode 32 --repeat 1
   run "bench, experts on the CPU" "$raison" bench --device "$device" --experts cpu --shape v2-lite \
     --type q4_k --prompt 512 --decode 32 --repeat 1
 done
