@@ -2,8 +2,8 @@
 # build folder under build/, so that no flag change makes another one compile again.
 # shellcheck shell=bash
 
-STAGES=(setup build unit library headers abi notices style install asan tsan qemu-x86 arm64 python petit trace
-        real-model demo)
+STAGES=(setup build unit selftest library headers abi notices style install asan tsan qemu-x86 arm64
+        python petit trace real-model demo)
 
 readonly QUESTION="How many r's are in strawberry?"
 
@@ -312,6 +312,21 @@ stage_python() {
   python3 tests/junit_counts.py "$report" >>"$STAGE_NOTES"
   # NumPy says that the golden files are right, and that each classic mistake would be caught.
   build/venv/bin/python tests/golden/wrong_variants.py --check || rc=1
+  return $rc
+}
+
+# Every operation, whole models and an answer, on every instruction level that this machine has.
+stage_selftest() {
+  need_tool
+  local level rc=0 ran=0
+  for level in baseline avx2 avx512 neon; do
+    if ! RAISON_CPU=$level "$(tool)" devices 2>/dev/null | grep "^cpu .*$level" >/dev/null; then
+      note_skip "$level: this machine has none"
+      continue
+    fi
+    if RAISON_CPU=$level "$(tool)" selftest --backend cpu; then ran=$((ran + 1)); else rc=1; fi
+  done
+  count "$ran" "$rc" 0
   return $rc
 }
 
