@@ -4,18 +4,29 @@
 # neither a compiler nor a network. All results go into one text file.
 #
 #   tests/gpu.sh [FOLDER [RESULTS]]    defaults: build/gpu-folder, gpu-results.txt
+#   FOLDER/gpu.sh [FOLDER [RESULTS]]   the same where there is no checkout; default: its own folder
 #   RAISON_GPU_ALL=1 tests/gpu.sh      software devices, too (slow)
 #
 # Exit status: 0 all is right, 1 something is wrong, 77 there is no GPU that can be used.
 set -uo pipefail
-root=$(cd "$(dirname "$0")/.." && pwd)
-folder=${1:-$root/build/gpu-folder}
+here=$(cd "$(dirname "$0")" && pwd)
+folder=$here/../build/gpu-folder
+[[ ! -f $here/raison-gpu.tar.gz ]] || folder=$here
+folder=${1:-$folder}
 results=${2:-gpu-results.txt}
 readonly QUESTION="How many r's are in strawberry?"
+[[ -f $folder/raison-gpu.tar.gz ]] ||
+  { echo "gpu.sh: there is no $folder/raison-gpu.tar.gz; packaging/gpu_folder.sh makes it" >&2; exit 1; }
+unpacked=$(mktemp -d) || exit 1
+trap 'rm -rf "$unpacked"' EXIT
+tar -C "$unpacked" -xzf "$folder/raison-gpu.tar.gz" || exit 1
+folder=$unpacked
 raison=$folder/bin/raison
-[[ -x $raison ]] || { echo "gpu.sh: there is no $raison; packaging/gpu_folder.sh makes it" >&2; exit 1; }
+# Where the machine's C++ run-time library is older than what this was built with, or missing.
+"$raison" --version >/dev/null 2>&1 || export LD_LIBRARY_PATH=$folder/lib:$folder/lib/runtime
+"$raison" --version >/dev/null || { echo "gpu.sh: raison does not start here" >&2; exit 1; }
 # The folder's own Vulkan loader where the machine has none.
-if ! ldconfig -p | grep 'libvulkan\.so\.1' >/dev/null && [[ -f $folder/lib/libvulkan.so.1 ]]; then
+if ! ldconfig -p 2>/dev/null | grep 'libvulkan\.so\.1' >/dev/null && [[ -f $folder/lib/libvulkan.so.1 ]]; then
   export RAISON_VULKAN_LOADER=$folder/lib/libvulkan.so.1
 fi
 
@@ -38,17 +49,28 @@ tokens() {  # the greedy answer's tokens
 : >"$results"
 say "# GPUs, $(date -u +%F), $(uname -m), $("$raison" --version)"
 "$raison" devices | tee -a "$results"
-mapfile -t devices < <("$raison" devices --json | awk -F'"' -v all="${RAISON_GPU_ALL:-}" '
+names=$("$raison" devices --json | awk -F'"' -v all="${RAISON_GPU_ALL:-}" '
   $2 == "name" { name = $4 } $2 == "kind" { kind = $4 }
-  $2 == "problem" && $4 == "" && name ~ /:/ && (all != "" || kind != "cpu") { print name }')
+  $2 == "problem" && $4 == "" && name ~ /:/ && (all != "" || kind != "cpu") { printf "%s ", name }') ||
+  { say "WRONG: the devices cannot be listed"; exit 1; }
+read -r -a devices <<<"$names"
 if ((${#devices[@]} == 0)); then
   say "no GPU can be used here: nothing was checked"
   exit 77
 fi
 
+# Dense products: cuBLAS's own bf16 rate (the machine's; "not measured" where it has none), and ours.
+if [[ " ${devices[*]}" == *" cuda:"* ]]; then
+  run "products" "$folder/bin/raison-cuda-rate" "$folder/lib/libraison-cuda.so"
+fi
+
 expected=$(tokens --device cpu)
 for device in "${devices[@]}"; do
   run "selftest" "$raison" selftest --backend "$device"
+  # The kit's products are small: this takes them to cuBLAS, too.
+  [[ $device != cuda:* ]] ||
+    run "selftest of matmul with cuBLAS" env RAISON_CUBLAS_LEAST=0 "$raison" selftest \
+      --backend "$device" --op matmul
   for split in "--device $device" "--device $device=4,cpu" "--device $device=4,$device" \
     "--device $device --experts cpu"; do
     # shellcheck disable=SC2086
@@ -68,6 +90,11 @@ for device in "${devices[@]}"; do
     --prompt 512 --decode 128 --repeat 3 --trace
   run "bench" "$raison" bench --device "$device" --shape r1 --layers 5 --type q4_k --prompt 512 \
     --decode 128 --repeat 1
+  # Beside the first and the v2-lite line above: what a split costs.
+  run "bench, split in two on one card" "$raison" bench --device "$device=14,$device" \
+    --shape qwen2-7b --type q8_0 --prompt 512 --decode 128 --repeat 1
+  run "bench, the last layers on the CPU" "$raison" bench --device "$device=24,cpu" \
+    --shape qwen2-7b --type q8_0 --prompt 64 --decode 32 --repeat 1
   run "bench, experts on the CPU" "$raison" bench --device "$device" --experts cpu --shape v2-lite \
     --type q4_k --prompt 512 --decode 32 --repeat 1
 done

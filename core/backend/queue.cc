@@ -71,7 +71,17 @@ void Queue::GatherRows(rsn_gather_rows args) {
   Enqueue(device_->table().gather_rows, args, "gather_rows");
 }
 void Queue::RmsNorm(rsn_rms_norm args) { Enqueue(device_->table().rms_norm, args, "rms_norm"); }
-void Queue::MatMul(rsn_matmul args) { Enqueue(device_->table().matmul, args, "matmul"); }
+void Queue::MatMul(rsn_matmul args) {
+  if (!chunks_.empty() && args.in.shape[0] == chunk_rows_) {
+    args.chunk = chunks_.data();
+    args.chunks = static_cast<uint32_t>(chunks_.size());
+  }
+  Enqueue(device_->table().matmul, args, "matmul");
+}
+void Queue::SetChunks(std::vector<rsn_chunk> chunks, int64_t rows) {
+  chunks_ = std::move(chunks);
+  chunk_rows_ = rows;
+}
 void Queue::RopeTable(rsn_rope_table args) {
   Enqueue(device_->table().rope_table, args, "rope_table");
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "core/backend/device.h"
 
@@ -54,6 +55,9 @@ class Queue {
   void MoeExperts(rsn_moe_experts args);
   void ReduceLogits(rsn_reduce_logits args);
 
+  // Which rows of the products that follow are prompts (rsn_chunk): products of `rows` rows carry it.
+  void SetChunks(std::vector<rsn_chunk> chunks, int64_t rows);
+
   // out = weight in: the common matmul of one weight.
   void Project(const Tensor& in, const Tensor& weight, const Tensor& out, bool accumulate = false);
 
@@ -66,6 +70,8 @@ class Queue {
   std::shared_ptr<Device> device_;
   rsn_queue* queue_ = nullptr;
   absl::Status status_;
+  std::vector<rsn_chunk> chunks_;
+  int64_t chunk_rows_ = 0;
 };
 
 }  // namespace raison

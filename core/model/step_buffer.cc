@@ -67,7 +67,10 @@ absl::Status StepBuffer::CheckLimits(const Step& step) const {
 
 absl::Status StepBuffer::Fill(const Step& step, bool cut) {
   RSN_RETURN_IF_ERROR(CheckLimits(step));
-  for (Part& part : parts_) part.first_row = part.rows = part.sequences = 0;
+  for (Part& part : parts_) {
+    part.first_row = part.rows = part.sequences = 0;
+    part.chunks.clear();
+  }
   row_at_.resize(limits_.rows);
   const auto end_of_first = [cut](const StepSequence& s) {
     const uint32_t n = static_cast<uint32_t>(s.tokens.size());
@@ -127,6 +130,7 @@ void StepBuffer::Place(const Piece& piece, Part& part) {
   w[part.kv_length + part.sequences] = static_cast<int32_t>(first + piece.end);
   w[part.page_begin + part.sequences] = static_cast<int32_t>(piece.page);
   ++part.sequences;
+  if (n > 1) part.chunks.push_back({.first = part.rows, .count = piece.end - piece.begin});
   for (uint32_t i = piece.begin; i < piece.end; ++i) {
     const uint32_t row = part.first_row + part.rows++;
     w[tokens_ + row] = piece.sequence.tokens[i];

@@ -43,6 +43,9 @@ class StepBuffer {
   uint32_t first_row() const { return selected().first_row; }
   uint32_t rows() const { return selected().rows; }
   uint32_t sequences() const { return selected().sequences; }
+  // The rows of prompts: of sequences that bring more than the token that was sampled. None of a whole
+  // that is cut.
+  const std::vector<rsn_chunk>& chunks() const { return selected().chunks; }
   // Where row `row` of the step lies, counted in the order of its sequences.
   uint32_t RowAt(uint32_t row) const { return row_at_[row]; }
   uint32_t logit_rows() const { return logit_rows_; }
@@ -73,6 +76,7 @@ class StepBuffer {
   struct Part {
     uint32_t first_row = 0, rows = 0, sequences = 0;
     uint32_t row_begin = 0, kv_length = 0, page_begin = 0;  // offsets of its geometry
+    std::vector<rsn_chunk> chunks;
   };
   const Part& selected() const { return parts_[selected_]; }
   // Some of a sequence's tokens, into the next rows of a part.

@@ -46,8 +46,16 @@ Tensor Transformer::Step(const Tensor& activation) const {
   return Rows(activation, step_->first_row(), step_->rows());
 }
 
+// Which of the rows are prompts may change how their products are formed.
+void Transformer::NameChunks(Lane& lane) const {
+  if (!exact_) lane.queue->SetChunks(lane.step.chunks(), lane.step.rows());
+}
+
 void Transformer::Select(uint32_t part) {
-  for (Lane& lane : lanes_) lane.step.Select(part);
+  for (Lane& lane : lanes_) {
+    lane.step.Select(part);
+    NameChunks(lane);
+  }
 }
 
 absl::Status Transformer::Run(const raison::Step& step, const std::function<bool()>& stop,
@@ -58,6 +66,7 @@ absl::Status Transformer::Run(const raison::Step& step, const std::function<bool
     Enter(l, {});
     RSN_RETURN_IF_ERROR(step_->Fill(step, lends_));
     step_->Upload(*queue_);
+    NameChunks(lanes_[lane_]);
     for (const Tensor& cache : cache_->TensorsOf(*placement_->devices[l])) {
       if (step_->copies() == 0) break;
       queue_->KvCopyPage({.cache = cache, .from = step_->CopyFrom(), .to = step_->CopyTo()});
@@ -407,6 +416,7 @@ void Transformer::Moe(uint32_t layer) {
 void Transformer::Logits() {
   const uint32_t n = step_->logit_rows();
   if (n == 0) return;
+  queue_->SetChunks({}, 0);  // rows of other places
   const Tensor last = Rows(act_->last, n);
   queue_->GatherRows({.in = Step(act_->x), .index = step_->LogitIndex(), .out = last});
   queue_->RmsNorm({.epsilon = config_->rms_norm_eps,

@@ -87,6 +87,7 @@ class Transformer {
   void Moe(uint32_t layer);
   void Logits();
   Tensor Step(const Tensor& activation) const;  // the rows of it of this step's selected part
+  void NameChunks(Lane& lane) const;
   void Select(uint32_t part);
   absl::Status ReadLogits(std::vector<LogitRow>* out);
 

@@ -147,6 +147,13 @@ typedef struct rsn_matmul_term {
   rsn_tensor bias;   /* f32 (out), optional */
   rsn_tensor out;    /* f32; read when accumulate */
 } rsn_matmul_term;
+/* Rows [first, first + count) are consecutive tokens of ONE sequence's prompt. A back end may compute
+ * all of them in another way than rows that stand alone (another order of sums, padded to a fixed
+ * number of rows); whether it does, and how, may depend on `count` and on no other row: rule 5. */
+typedef struct rsn_chunk {
+  uint32_t first;
+  uint32_t count;
+} rsn_chunk;
 typedef struct rsn_matmul {
   uint32_t struct_size;
   uint32_t terms;      /* 1..4 */
@@ -154,6 +161,10 @@ typedef struct rsn_matmul {
   uint32_t reserved;
   rsn_tensor in;       /* f32 (rows, in) or (rows, batch, in) */
   rsn_matmul_term term[4];
+  /* A hint that may be ignored. Numbers of the step like `rows`, so no view: read during the call. */
+  const rsn_chunk *chunk; /* (chunks), disjoint, ascending; NULL: none */
+  uint32_t chunks;
+  uint32_t reserved2;
 } rsn_matmul;
 
 /* table[t, i] = {cos, sin}(position[t] * frequency[i]) * magnitude. Once per step. Angles are formed

@@ -1,8 +1,11 @@
 // The CUDA back end on an emulated card (tests/backend/simt): every operation by the conformance kit,
 // and what happens when the card, its memory or its driver fails.
+#include <dlfcn.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <cstring>
 #include <iostream>
 #include <string>
 #include <vector>
@@ -48,8 +51,9 @@ TEST_P(CudaKitTest, IsWithinTheTable) {
   EXPECT_EQ(simt::InUse(), simt::Usage{});
 }
 
+// matmul is in cuda_dense_test.cc.
 INSTANTIATE_TEST_SUITE_P(Operations, CudaKitTest,
-                         testing::Values("embed", "gather_rows", "rms_norm", "matmul", "rope_table",
+                         testing::Values("embed", "gather_rows", "rms_norm", "rope_table",
                                          "rope", "kv_write", "kv_copy_page", "attention",
                                          "mla_attention", "silu_mul", "moe_route", "moe_experts",
                                          "reduce_logits", "step"),
@@ -257,6 +261,204 @@ TEST(CudaFailureTest, QueuesMayEndWhileRecordingAndUploadsMayBeLarge) {
   EXPECT_EQ(got, sent);
   o.table.buffer_free(weight.buffer);
   o.table.buffer_free(buffer);
+}
+
+// -------- memory that does not grow -------------------------------------------------------------------
+
+// One row of a step that might have 64 sequences of 128 k tokens, on a card of 64 MiB.
+struct LongContext {
+  static constexpr int64_t kPages = 64 * 131072 / 16;
+  explicit LongContext(Opened& o) : opened(o) {
+    EXPECT_EQ(o.table.buffer_new(o.device, 4096, &small), 0) << o.error();
+    EXPECT_EQ(o.table.buffer_new(o.device, kPages * 4, &pages), 0) << o.error();
+    const int32_t step[] = {0, 1, 1, 0};  // row_begin, kv_length, page_begin
+    const float value = 3.5f;
+    EXPECT_EQ(o.table.upload(o.queue, small, 0, step, sizeof step), 0);
+    EXPECT_EQ(o.table.upload(o.queue, small, 2048, &value, 4), 0);
+    a.struct_size = sizeof a;
+    a.scale = 1;
+    a.ragged = {.row_begin = At(0, RSN_DTYPE_I32, {2}),
+                .kv_length = At(8, RSN_DTYPE_I32, {1}),
+                .page_begin = At(12, RSN_DTYPE_I32, {1}),
+                .pages = View(pages, RSN_DTYPE_I32, {kPages}),
+                .page_tokens = 16};
+    a.q = At(64, RSN_DTYPE_F32, {1, 1, 4});
+    a.out = At(128, RSN_DTYPE_F32, {1, 1, 4});
+    a.k_cache = At(1024, RSN_DTYPE_F32, {1, 1, 16, 4});
+    a.v_cache = At(2048, RSN_DTYPE_F32, {1, 1, 16, 4});
+  }
+  ~LongContext() {
+    opened.table.buffer_free(small);
+    opened.table.buffer_free(pages);
+  }
+  rsn_tensor At(uint64_t offset, uint32_t dtype, std::initializer_list<int64_t> shape) {
+    rsn_tensor t = View(small, dtype, shape);
+    t.offset = offset;
+    return t;
+  }
+  float Out(rsn_queue* queue) {
+    float out = 0;
+    EXPECT_EQ(opened.table.download(queue, &out, small, 128, 4), 0);
+    EXPECT_EQ(opened.table.synchronize(queue), 0) << opened.error();
+    const float none = 0;
+    EXPECT_EQ(opened.table.upload(queue, small, 128, &none, 4), 0);
+    EXPECT_EQ(opened.table.synchronize(queue), 0) << opened.error();
+    return out;
+  }
+  Opened& opened;
+  rsn_buffer *small = nullptr, *pages = nullptr;
+  rsn_attention a{};
+};
+
+TEST(CudaMemoryTest, AttentionTakesWhatTheRowsNeedNotWhatTheContextMight) {
+  Opened o({.memory = 64 << 20});
+  LongContext step(o);
+  const size_t before = simt::InUse().device_bytes;
+  ASSERT_EQ(o.table.attention(o.queue, &step.a), 0) << o.error();
+  EXPECT_LT(simt::InUse().device_bytes - before, size_t{1} << 20);
+  EXPECT_EQ(step.Out(o.queue), 3.5f);
+}
+
+TEST(CudaMemoryTest, RecordingsOfAQueueShareTheirScratch) {
+  Opened o({.memory = 64 << 20});
+  LongContext step(o);
+  rsn_queue* other = nullptr;
+  ASSERT_EQ(o.table.queue_new(o.device, &other), 0);
+  rsn_recording* recordings[3] = {};
+  size_t bytes[4] = {simt::InUse().device_bytes};
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_EQ(o.table.record_begin(o.queue), 0);
+    ASSERT_EQ(o.table.attention(o.queue, &step.a), 0);
+    ASSERT_EQ(o.table.record_end(o.queue, &recordings[i]), 0) << o.error();
+    bytes[i + 1] = simt::InUse().device_bytes;
+  }
+  EXPECT_GT(bytes[1] - bytes[0], 16384u);  // partial results
+  EXPECT_LT(bytes[2] - bytes[1], 256u);    // a word for faults
+  EXPECT_EQ(bytes[3] - bytes[2], bytes[2] - bytes[1]);
+  for (rsn_queue* queue : {o.queue, other, o.queue}) {
+    ASSERT_EQ(o.table.replay(o.queue, recordings[0]), 0) << o.error();
+    ASSERT_EQ(o.table.replay(queue, recordings[1]), 0) << o.error();
+    EXPECT_EQ(step.Out(queue), 3.5f);
+    EXPECT_EQ(o.table.synchronize(o.queue), 0);
+  }
+  o.table.recording_free(recordings[0]);
+  o.table.queue_free(other);
+  ASSERT_EQ(o.table.replay(o.queue, recordings[2]), 0) << o.error();
+  EXPECT_EQ(step.Out(o.queue), 3.5f);
+  o.table.recording_free(recordings[2]);
+  o.table.recording_free(recordings[1]);
+}
+
+// -------- loading ---------------------------------------------------------------------------------------
+
+struct Reading {
+  const char* at;               // where the next bytes should begin
+  std::vector<uint64_t> told;
+  size_t give_up_after = ~size_t{0};
+  uint32_t tasks = 0;
+};
+rsn_backend_host HostOf(Reading& r) {
+  rsn_backend_host host{};
+  host.struct_size = sizeof host;
+  host.threads = 1;
+  host.context = &r;
+  host.parallel_for = [](void* context, uint32_t count, void (*task)(void*, uint32_t, uint32_t),
+                         void* arg) {
+    static_cast<Reading*>(context)->tasks += count;
+    for (uint32_t i = count; i-- > 0;) task(arg, i, 0);
+  };
+  host.weight_read = [](void* context, const void* from, uint64_t bytes) -> int32_t {
+    auto& r = *static_cast<Reading*>(context);
+    EXPECT_EQ(from, r.at);
+    r.at += bytes;
+    r.told.push_back(bytes);
+    return r.told.size() > r.give_up_after ? -50 : 0;
+  };
+  return host;
+}
+
+// The bytes reach the card unchanged, the host hears of every 16 MiB and of the end, and can stop.
+TEST(CudaLoadTest, TellsWhatWasReadAndCanBeStopped) {
+  constexpr uint64_t kMiB = 1 << 20;
+  constexpr uint64_t kBytes = 41 * kMiB + 4;
+  std::vector<unsigned char> sent(kBytes), got(kBytes);
+  for (size_t i = 0; i < kBytes; ++i) sent[i] = static_cast<unsigned char>(i * 2654435761u >> 11);
+  simt::Install({});
+  rsn_backend table{};
+  table.struct_size = sizeof table;
+  ASSERT_EQ(OpenCudaBackend(nullptr, &table), 0);
+  for (const bool stops : {false, true}) {
+    Reading reading{.at = reinterpret_cast<const char*>(sent.data()), .told = {}};
+    if (stops) reading.give_up_after = 1;
+    const rsn_backend_host host = HostOf(reading);
+    rsn_device_state* device = nullptr;
+    ASSERT_EQ(table.device_open(&host, 0, &device), 0) << table.last_error();
+    rsn_tensor weight = View(nullptr, RSN_DTYPE_F32, {1, kBytes / 4});
+    uint32_t referenced = 7;
+    const int32_t code = table.weight(device, &weight, sent.data(), kBytes, 3, &referenced);
+    EXPECT_EQ(referenced, 0u);
+    if (stops) {
+      EXPECT_EQ(code, -50);
+      EXPECT_NE(std::string(table.last_error()).find("gave the weight up"), std::string::npos);
+      EXPECT_EQ(reading.told, (std::vector<uint64_t>{16 * kMiB, 16 * kMiB}));
+    } else {
+      ASSERT_EQ(code, 0) << table.last_error();
+      EXPECT_EQ(reading.told, (std::vector<uint64_t>{16 * kMiB, 16 * kMiB, 9 * kMiB + 4}));
+      EXPECT_EQ(reading.tasks, 42u);
+      rsn_queue* queue = nullptr;
+      ASSERT_EQ(table.queue_new(device, &queue), 0);
+      ASSERT_EQ(table.download(queue, got.data(), weight.buffer, 0, kBytes), 0);
+      ASSERT_EQ(table.synchronize(queue), 0);
+      EXPECT_EQ(got, sent);
+      table.queue_free(queue);
+      table.buffer_free(weight.buffer);
+    }
+    table.device_close(device);
+    EXPECT_EQ(simt::InUse(), simt::Usage{});
+  }
+}
+
+struct NvmlNumbers {
+  char id[32];
+  unsigned long long total, free;
+  int alive;
+};
+
+// What is free is known of a card that nobody opened, and is left open where NVML does not know it.
+TEST(CudaQueryTest, WhatIsFreeIsAskedWithoutOpeningTheCard) {
+  void* const file = dlopen(SIMT_NVML, RTLD_NOW | RTLD_LOCAL);
+  ASSERT_NE(file, nullptr) << dlerror();
+  auto* const nvml = static_cast<NvmlNumbers*>(dlsym(file, "nvml_double"));
+  ASSERT_NE(nvml, nullptr);
+  constexpr uint64_t kTotal = uint64_t{4} << 30;
+  simt::Install({.devices = 2, .memory = kTotal, .pci = 0x2f});
+  rsn_backend table{};
+  table.struct_size = sizeof table;
+  ASSERT_EQ(OpenCudaBackend(nullptr, &table), 0);
+  const auto free_of = [&](uint32_t index) {
+    rsn_device_info info{};
+    info.struct_size = sizeof info;
+    EXPECT_EQ(table.device_query(index, &info), 0) << table.last_error();
+    EXPECT_EQ(info.memory_total, kTotal);
+    return info.memory_free;
+  };
+  setenv("RAISON_NVML", SIMT_NVML, 1);
+  std::strcpy(nvml->id, "00000000:30:00.0");
+  nvml->total = kTotal + (kTotal >> 6);
+  nvml->free = 123456789;
+  EXPECT_EQ(free_of(1), 123456789u);
+  EXPECT_EQ(free_of(0), 0u);  // another card's place
+  nvml->free = nvml->total;
+  EXPECT_EQ(free_of(1), kTotal);
+  nvml->total = 7 * kTotal;   // CUDA sees a seventh of the card
+  EXPECT_EQ(free_of(1), 0u);
+  EXPECT_EQ(nvml->alive, 0);
+  setenv("RAISON_NVML", "/no/such/library", 1);
+  EXPECT_EQ(free_of(1), 0u);
+  unsetenv("RAISON_NVML");
+  EXPECT_EQ(simt::InUse(), simt::Usage{});
+  dlclose(file);
+  simt::Install({});
 }
 
 // -------- the emulator itself can fail ----------------------------------------------------------------

@@ -2,6 +2,7 @@
 // and activations, several terms, bias, residual, batches, strided views, a NaN in one row.
 #include <cmath>
 #include <limits>
+#include <map>
 
 #include "absl/strings/str_cat.h"
 #include "core/backend/conformance/cases.h"
@@ -27,7 +28,13 @@ struct Shape3 {
   Activations activations = Activations::kNormal;
   int64_t nan_row = -1;
   int64_t inf_row = -1;
+  const std::vector<rsn_chunk>* chunks = nullptr;  // of static lifetime
 };
+
+// Two prompts of other lengths in one step, with rows of decoding sequences around them; and one that a
+// back end may have to cut.
+const std::vector<rsn_chunk> kPrompts = {{2, 67}, {70, 130}};
+const std::vector<rsn_chunk> kLongPrompt = {{1, 515}};
 
 bool Quantized(uint32_t dtype) { return BlockOf(dtype) > 1; }
 
@@ -44,6 +51,17 @@ rsn_tensor Padded(Problem& p, const std::vector<float>& x, int64_t rows, int64_t
                             : p.F32(padded, {rows, batch, width + extra});
   t.shape[t.rank - 1] = width;
   return t;
+}
+
+// Where chunks begin and end: one may be multiplied without quantising activations, the next not.
+std::vector<int64_t> Borders(const Shape3& s) {
+  std::vector<int64_t> borders;
+  if (s.chunks == nullptr) return borders;
+  for (const rsn_chunk& c : *s.chunks) {
+    borders.push_back(c.first);
+    borders.push_back(int64_t{c.first} + c.count);
+  }
+  return borders;
 }
 
 Problem MakeMatmul(const Shape3& s, uint64_t seed) {
@@ -79,7 +97,9 @@ Problem MakeMatmul(const Shape3& s, uint64_t seed) {
     p.Expect({.what = "out",
               .view = term.out,
               .rule = Rule::kGiven,
-              .tolerance = Quantized(dtype) ? "matmul/integer" : "matmul/float",
+              .tolerance = s.chunks != nullptr ? "matmul/chunk"
+                           : Quantized(dtype)  ? "matmul/integer"
+                                               : "matmul/float",
               .definitions = [=, dtype = dtype, out = out] {
                 const std::vector<float> weight = Dequantize(dtype, bytes, batch * out * in);
                 return ProductDefinitions({.rows = rows,
@@ -92,9 +112,37 @@ Problem MakeMatmul(const Shape3& s, uint64_t seed) {
                                            .before = accumulate ? before.data() : nullptr,
                                            .quantized = Quantized(dtype),
                                            .superblock = BlockOf(dtype) == 256 ? 256 : 0});
-              }});
+              },
+              .borders = Borders(s)});
+  }
+  if (s.chunks != nullptr) {
+    a.chunk = s.chunks->data();
+    a.chunks = static_cast<uint32_t>(s.chunks->size());
   }
   p.Add(a);
+  return p;
+}
+
+// Only the chunk that `row` is of, as a product of its own; a row of no chunk is alone.
+Problem ChunkAlone(const Shape3& s, uint64_t seed, int64_t row) {
+  static std::map<uint32_t, const rsn_chunk> whole;  // by count; the addresses stay
+  Problem p = MakeMatmul(s, seed);
+  rsn_matmul& a = std::get<rsn_matmul>(p.ops[0]);
+  int64_t first = row, count = 1;
+  a.chunks = 0;
+  for (const rsn_chunk& c : *s.chunks) {
+    if (row < c.first || row >= c.first + c.count) continue;
+    first = c.first, count = c.count;
+    a.chunk = &whole.try_emplace(c.count, rsn_chunk{0, c.count}).first->second;
+    a.chunks = 1;
+  }
+  const auto cut = [](rsn_tensor& t, int64_t from, int64_t rows) {
+    t.offset += static_cast<uint64_t>(from * t.stride[0]);
+    t.shape[0] = rows;
+  };
+  cut(a.in, first, count);
+  for (uint32_t j = 0; j < a.terms; ++j) cut(a.term[j].out, first, count);
+  for (Output& o : p.outputs) cut(o.view, row, 1);
   return p;
 }
 
@@ -104,6 +152,19 @@ void Add(std::vector<Case>& cases, const std::string& name, const Shape3& s,
                    .name = absl::StrCat("matmul/", name),
                    .make = [s](uint64_t seed) { return MakeMatmul(s, seed); },
                    .rows = std::move(rows)});
+}
+
+void AddChunks(std::vector<Case>& cases, const std::string& name, Shape3 s) {
+  if (s.chunks == nullptr) {
+    s.rows = 202;
+    s.chunks = &kPrompts;
+  }
+  const std::vector<rsn_chunk>& c = *s.chunks;
+  cases.push_back({.op = "matmul",
+                   .name = absl::StrCat("matmul/chunks/", name),
+                   .make = [s](uint64_t seed) { return MakeMatmul(s, seed); },
+                   .rows = {0, c.front().first, c.back().first + c.back().count - 1, s.rows - 1},
+                   .alone = [s](uint64_t seed, int64_t row) { return ChunkAlone(s, seed, row); }});
 }
 
 }  // namespace
@@ -160,6 +221,31 @@ void AddMatmulCases(std::vector<Case>& cases) {
           {.rows = 3, .in = in, .terms = {{dtype, 4}}}, {2});
     }
   }
+  for (uint32_t dtype : kWeightTypes) {
+    AddChunks(cases, TypeName(dtype), {.in = 256, .terms = {{dtype, 35}}});
+  }
+  AddChunks(cases, "q, k, v, strided, residual",
+            {.in = 512,
+             .terms = {{RSN_DTYPE_Q4_K, 48}, {RSN_DTYPE_F16, 17}, {RSN_DTYPE_Q8_0, 18}},
+             .bias = true,
+             .accumulate = true,
+             .extra = 24});
+  for (const uint32_t dtype : {RSN_DTYPE_Q8_0, RSN_DTYPE_Q5_K, RSN_DTYPE_F16, RSN_DTYPE_BF16}) {
+    AddChunks(cases, absl::StrCat(TypeName(dtype), "/long"), {.in = 4096, .terms = {{dtype, 9}}});
+    for (const Activations kind : kHardActivations) {
+      AddChunks(cases, absl::StrCat(TypeName(dtype), "/activations ", static_cast<int>(kind)),
+                {.in = 512, .terms = {{dtype, 18}}, .activations = kind});
+    }
+    for (const WeightPattern pattern : kHardWeights) {
+      if (!Quantized(dtype)) continue;
+      AddChunks(cases, absl::StrCat(TypeName(dtype), "/weights ", static_cast<int>(pattern)),
+                {.in = 512, .terms = {{dtype, 18}}, .pattern = pattern});
+    }
+    AddChunks(cases, absl::StrCat(TypeName(dtype), "/NaN in row 20, infinity in row 140"),
+              {.in = 256, .terms = {{dtype, 18}}, .nan_row = 20, .inf_row = 140});
+  }
+  Shape3 above{.rows = 520, .in = 256, .terms = {{RSN_DTYPE_Q8_0, 20}}, .chunks = &kLongPrompt};
+  AddChunks(cases, "a chunk of 515 rows", above);
   Add(cases, "q, k, v of unlike types",
       {.rows = 3,
        .in = 512,

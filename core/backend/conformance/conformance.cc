@@ -131,17 +131,24 @@ class Suite {
     } else {
       definitions = {FromReference(output, want)};
     }
-    double least = INFINITY;
-    std::string complaint;
-    for (const Definition& d : definitions) {
-      std::string text;
-      const double error = ErrorAgainst(d, output, got, tolerance->allowed, text);
-      if (error < least || complaint.empty()) complaint = text;
-      least = std::min(least, error);
+    std::vector<int64_t> borders = output.borders;
+    borders.push_back(INT64_MAX);
+    int64_t begin = 0;
+    for (const int64_t end : borders) {
+      double least = INFINITY;
+      std::string complaint;
+      for (const Definition& d : definitions) {
+        std::string text;
+        const double error =
+            ErrorAgainst(d, output, got, {begin, end, tolerance->allowed}, text);
+        if (error < least || complaint.empty()) complaint = text;
+        least = std::min(least, error);
+      }
+      begin = end;
+      Worst& worst = report_.worst[output.tolerance];
+      if (std::isfinite(least) && least > worst.error) worst = {least, case_->name};
+      if (!(least <= tolerance->allowed)) Fail(output.what, complaint);
     }
-    Worst& worst = report_.worst[output.tolerance];
-    if (std::isfinite(least) && least > worst.error) worst = {least, case_->name};
-    if (!(least <= tolerance->allowed)) Fail(output.what, complaint);
   }
 
   Definition FromReference(const Output& output, const Contents& want) {
@@ -165,15 +172,26 @@ class Suite {
     return d;
   }
 
+  // Rows [begin, end) of an output, and their tolerance.
+  struct Part {
+    int64_t begin, end;
+    double allowed;
+  };
+
   // The largest scaled error; infinite where one side is finite and the other is not.
   double ErrorAgainst(const Definition& d, const Output& output, const Contents& got,
-                      double allowed, std::string& text) {
+                      const Part& part, std::string& text) {
     // Below this everything is as good as zero: sums of subnormal products keep no relative
     // accuracy.
     constexpr double kFloor = 1e-30;
     double worst = 0;
-    size_t i = 0;
+    size_t next = 0;
+    const int64_t rows = std::max<int64_t>(output.view.shape[0], 1);
+    const int64_t of_row = std::max<int64_t>(static_cast<int64_t>(d.want.size()) / rows, 1);
     ForEachElement(output.view, [&](uint64_t at) {
+      const size_t i = next++;
+      const int64_t row = static_cast<int64_t>(i) / of_row;
+      if (row < part.begin || row >= part.end) return;
       const double value = ValueAt(got[BlobOf(output.view.buffer)], at, output.view.dtype);
       const double want = d.want[i], magnitude = d.magnitude[i];
       // A product beyond f32 may become an infinity or a NaN.
@@ -185,12 +203,11 @@ class Suite {
       }
       if (error > worst) {
         worst = error;
-        if (error > allowed) {
+        if (error > part.allowed) {
           text = absl::StrCat("element ", i, " is ", value, ", by definition (", d.name, ") ", want,
-                              ", error ", error, " of ", magnitude, ", allowed ", allowed);
+                              ", error ", error, " of ", magnitude, ", allowed ", part.allowed);
         }
       }
-      ++i;
     });
     return worst;
   }
@@ -340,6 +357,7 @@ absl::StatusOr<Report> RunSuite(const SuiteOptions& options) {
     if (report.failures.size() >= options.most_failures) break;
     if (options.stop != nullptr && options.stop()) break;
     if (!options.only_op.empty() && options.only_op != c.op) continue;
+    if (!c.name.starts_with(options.only_case)) continue;
     if (seen++ % std::max<size_t>(options.every, 1) == 0) suite.Check(c);
   }
   return report;

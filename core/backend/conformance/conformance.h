@@ -57,6 +57,7 @@ struct SuiteOptions {
   uint32_t weight_flags = 0;
   bool reference_bits = false;  // the subject promises the reference's bits (far)
   std::string only_op;          // empty: all
+  std::string only_case;        // of them those whose name begins so; empty: all
   size_t most_failures = 1000;  // stop there
   bool (*stop)() = nullptr;     // asked between cases; true ends the run
   size_t every = 1;             // of an operation's cases only each n-th: for slow machines

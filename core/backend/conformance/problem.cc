@@ -19,6 +19,8 @@ struct RowCutter {
   bool operator()(rsn_matmul& a) const {
     Cut(a.in, row);
     for (uint32_t j = 0; j < a.terms; ++j) Cut(a.term[j].out, row);
+    a.chunk = nullptr;
+    a.chunks = 0;
     return true;
   }
   bool operator()(rsn_rope_table& a) const { return Cut(a.positions, row), Cut(a.out, row), true; }

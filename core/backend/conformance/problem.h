@@ -49,6 +49,8 @@ struct Output {
   Rule rule = Rule::kBits;
   const char* tolerance = "";                                 // the key in tolerances.h
   std::function<std::vector<Definition>()> definitions = {};  // for kGiven
+  // Rows from which on another of the definitions may be met than before.
+  std::vector<int64_t> borders = {};
 };
 
 rsn_buffer* Symbol(size_t blob);

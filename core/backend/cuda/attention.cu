@@ -1,8 +1,9 @@
-// attention and mla_attention over the paged cache. Keys are cut into splits at absolute positions;
-// a block of threads takes one split for up to kVectors pairs (row, query head) of one sequence and
-// key head, so that prompts share what they load and a lone row fills the card with its splits.
-// A pair's softmax runs over its own keys in tiles of 32 and over its splits in order: its bits do
-// not depend on what else is in the step.
+// attention and mla_attention over the paged cache. Keys are cut into splits at absolute positions,
+// which kLanes lanes take in turn; a block of threads is one lane for up to kVectors pairs (row, query
+// head) of one sequence and key head, so that prompts share what they load, a lone row fills the card,
+// and memory and launches do not grow with the context that a step might have.
+// A pair's softmax runs over a lane's keys in order, in tiles of 32, and over the lanes in order: its
+// bits do not depend on what else is in the step.
 #include "core/backend/cuda/blocks.h"
 #include "core/backend/cuda/ops.h"
 #include "core/backend/cuda/product.h"
@@ -14,6 +15,7 @@ constexpr int kVectors = 16;  // pairs per block: four for each of its warps
 constexpr int kPerWarp = kVectors / (kBlockThreads / kWarp);
 constexpr int kTile = 32;     // keys at a time: one per lane
 constexpr int kSplit = 512;   // keys per split: long enough to be worth a partial result
+constexpr int kLanes = 64;    // times key heads and sequences: enough blocks for the largest cards
 constexpr int kChunk = 64;    // columns of queries and keys in shared memory at a time
 
 // Consecutive pairs (row, head of the group) of one sequence.
@@ -103,19 +105,19 @@ struct AttendArgs {
   const PairTile* tiles;
   const int* tile_count;
   int64_t first_tile;  // of this launch
-  int64_t group, width, value_width, page_tokens, splits;
+  int64_t group, width, value_width, page_tokens, lanes;
   float scale;
-  // (tiles, key heads, kVectors, splits, value_width + 2): sums, largest score, sum of weights
+  // (tiles, key heads, kVectors, lanes, value_width + 2): sums, largest score, sum of weights
   float* partials;
 };
 
 __device__ inline float* PartialOf(const AttendArgs& a, int64_t tile, int64_t head, int64_t heads,
-                                   int64_t vector, int64_t split) {
+                                   int64_t vector, int64_t lane) {
   return a.partials +
-         (((tile * heads + head) * kVectors + vector) * a.splits + split) * (a.value_width + 2);
+         (((tile * heads + head) * kVectors + vector) * a.lanes + lane) * (a.value_width + 2);
 }
 
-// Grid: (tiles, key heads, splits). kColumns: of the values, per lane.
+// Grid: (tiles, key heads, lanes). kColumns: of the values, per thread of a warp.
 template <uint32_t kType, int kColumns>
 __global__ void AttendKernel(AttendArgs a) {
   __shared__ float queries[kVectors][kChunk];
@@ -127,12 +129,11 @@ __global__ void AttendKernel(AttendArgs a) {
   if (tile_index >= *a.tile_count) return;
   const PairTile tile = a.tiles[tile_index];
   const int me = static_cast<int>(threadIdx.x), lane = me % kWarp, warp = me / kWarp;
-  const int64_t head = blockIdx.y, split = blockIdx.z;
+  const int64_t head = blockIdx.y;
   // Later rows see more: the last pair's row sees the most.
   const int most = a.keys[tile.row + (tile.pair + tile.count - 1) / a.group];
-  const int64_t begin = split * kSplit;
+  const int64_t begin = static_cast<int64_t>(blockIdx.z) * kSplit;
   if (begin >= most) return;
-  const int64_t end = begin + kSplit < most ? begin + kSplit : most;
   if (me < kVectors) {
     limits[me] = me < tile.count ? a.keys[tile.row + (tile.pair + me) / a.group] : 0;
   }
@@ -148,8 +149,10 @@ __global__ void AttendKernel(AttendArgs a) {
 #pragma unroll
     for (int c = 0; c < kColumns; ++c) sum[v][c] = 0;
   }
-  for (int64_t key = begin; key < end; key += kTile) {
-    const int tile_keys = static_cast<int>(end - key < kTile ? end - key : kTile);
+  // After a split the next one of this lane.
+  constexpr int64_t kOthers = int64_t{kLanes - 1} * kSplit;
+  for (int64_t key = begin; key < most; key += (key + kTile) % kSplit == 0 ? kTile + kOthers : kTile) {
+    const int tile_keys = static_cast<int>(most - key < kTile ? most - key : kTile);
     if (me < tile_keys) {
       const int64_t page = pages[(key + me) / a.page_tokens], slot = (key + me) % a.page_tokens;
       key_at[me] = page * a.k.stride[0] + head * a.k.stride[1] + slot * a.k.stride[2];
@@ -221,7 +224,7 @@ __global__ void AttendKernel(AttendArgs a) {
   for (int v = 0; v < kPerWarp; ++v) {
     const int vector = warp * kPerWarp + v;
     if (vector >= tile.count || begin >= limit[v]) continue;
-    float* partial = PartialOf(a, blockIdx.x, head, gridDim.y, vector, split);
+    float* partial = PartialOf(a, blockIdx.x, head, gridDim.y, vector, blockIdx.z);
 #pragma unroll
     for (int c = 0; c < kColumns; ++c) {
       const int64_t column = lane + c * kWarp;
@@ -234,7 +237,7 @@ __global__ void AttendKernel(AttendArgs a) {
   }
 }
 
-// Grid: (tiles, key heads, kVectors): the splits of one pair, in order.
+// Grid: (tiles, key heads, kVectors): the lanes of one pair, in order.
 __global__ void CombineKernel(AttendArgs a) {
   const int64_t tile_index = a.first_tile + blockIdx.x;
   if (tile_index >= *a.tile_count) return;
@@ -243,13 +246,14 @@ __global__ void CombineKernel(AttendArgs a) {
   if (vector >= tile.count) return;
   const int64_t head = blockIdx.y, pair = tile.pair + vector, row = tile.row + pair / a.group;
   const int64_t splits = (a.keys[row] + kSplit - 1) / kSplit, w = a.value_width;
+  const int64_t lanes = splits < kLanes ? splits : kLanes;
   const float* first = PartialOf(a, blockIdx.x, head, gridDim.y, vector, 0);
   float largest = -Infinity();
-  for (int64_t s = 0; s < splits; ++s) largest = fmaxf(largest, first[s * (w + 2) + w]);
+  for (int64_t s = 0; s < lanes; ++s) largest = fmaxf(largest, first[s * (w + 2) + w]);
   float* out = At<float>(a.out, row, head * a.group + pair % a.group);
   for (int64_t column = threadIdx.x; column < w; column += blockDim.x) {
     float sum = 0, total = 0;
-    for (int64_t s = 0; s < splits; ++s) {
+    for (int64_t s = 0; s < lanes; ++s) {
       const float* partial = first + s * (w + 2);
       const float weight = partial[w] == largest ? 1.0f : expf(partial[w] - largest);
       sum = fmaf(partial[column], weight, sum);
@@ -309,19 +313,20 @@ void Attend(Context& c, const Attention& n) {
                .width = n.width,
                .value_width = n.value_width,
                .page_tokens = g.page_tokens,
-               .splits = DivideUp(plan.capacity * plan.page_tokens, kSplit),
+               .lanes = DivideUp(plan.capacity * plan.page_tokens, kSplit),
                .scale = n.scale,
                .partials = nullptr};
-  if (a.splits == 0) return;
+  if (a.lanes == 0) return;
+  if (a.lanes > kLanes) a.lanes = kLanes;
   // As many tiles at a time as have room in this much memory for their partial results.
   constexpr int64_t kPartialBytes = 64 << 20;
-  const int64_t per_tile = n.kv_heads * kVectors * a.splits * (n.value_width + 2);
+  const int64_t per_tile = n.kv_heads * kVectors * a.lanes * (n.value_width + 2);
   int64_t now = kPartialBytes / (per_tile * static_cast<int64_t>(sizeof(float)));
   now = now < 1 ? 1 : now > tiles ? tiles : now;
   a.partials = c.Take<float>(now * per_tile);
   for (; a.first_tile < tiles && c.ok(); a.first_tile += now) {
     const int64_t left = tiles - a.first_tile;
-    const Grid grid{.x = left < now ? left : now, .y = n.kv_heads, .z = a.splits};
+    const Grid grid{.x = left < now ? left : now, .y = n.kv_heads, .z = a.lanes};
     switch (n.type) {
       case RSN_DTYPE_F32: LaunchAttend<RSN_DTYPE_F32>(c, grid, a); break;
       case RSN_DTYPE_F16: LaunchAttend<RSN_DTYPE_F16>(c, grid, a); break;

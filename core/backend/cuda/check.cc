@@ -9,7 +9,6 @@ constexpr int64_t kMostInt = INT32_MAX;
 constexpr int64_t kMostGrid = 65535;           // of a grid's second and third dimension
 constexpr int64_t kSharedBytes = 47 << 10;     // of 48 KiB; kernels have a little of their own
 constexpr int64_t kRowsPerBlock = 8;           // at most, of a product (product.h, kMostTokens)
-constexpr int64_t kKeysPerSplit = 512;         // attention.cu, kSplit
 
 absl::Status AtMost(const char* op, const char* what, int64_t value, int64_t most) {
   if (value <= most) return absl::OkStatus();
@@ -69,10 +68,10 @@ absl::Status Aligned(const char* op, const char* name, const rsn_tensor& t) {
 }
 
 absl::Status CheckCache(const char* op, const rsn_ragged& g, int64_t value_width) {
-  const int64_t keys = g.pages.shape[0] > kMostInt ? INT64_MAX / kKeysPerSplit
-                                                   : g.pages.shape[0] * g.page_tokens;
+  const int64_t keys =
+      g.pages.shape[0] > kMostInt ? kMostInt + 1 : g.pages.shape[0] * g.page_tokens;
   return All({AtMost(op, "the width of a value", value_width, kMostValueWidth),
-              AtMost(op, "the keys of all pages", keys, kMostGrid * kKeysPerSplit)});
+              AtMost(op, "the keys of all pages", keys, kMostInt)});
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 namespace raison::cuda {
 
@@ -42,11 +43,41 @@ class Scratch {
   size_t wanted = 0;  // bytes of the last Take: for the sentence if it failed
 };
 
+// c (rows, outputs) = alpha * b (rows, width) * a (outputs, width)^T, or added to c. Rows of a, b and c
+// begin `a_stride`, `width` and `c_stride` elements apart.
+struct Gemm {
+  int64_t outputs, rows, width;
+  const void* a;
+  int64_t a_stride;
+  const void* b;
+  uint32_t type;  // of a and b: RSN_DTYPE_F16 or RSN_DTYPE_BF16
+  float* c;
+  int64_t c_stride;
+  float alpha;
+  bool add;
+};
+
+// A library's dense products on the queue's stream; for prompts only (chunk.cu says why).
+class Dense {
+ public:
+  struct Options {
+    bool half = false;   // operands rounded to f16 once: three times as fast, not the kit's accuracy
+    bool merge = false;  // chunks of several sequences in one call: not reproducible
+    bool brain = true;   // the card multiplies bf16
+    int64_t least = 0;   // elements of a weight from which on it pays
+  };
+  virtual ~Dense() = default;
+  virtual bool Multiply(const Gemm& g) = 0;  // false: it failed; the sentence is kept
+  Options options;
+  std::string problem;
+};
+
 // What an operation works with. The first error of its launches is kept; later ones do nothing.
 struct Context {
   cudaStream_t stream;
   Scratch& scratch;
   Fault* fault;
+  Dense* dense = nullptr;  // nullptr: there is none
   cudaError_t error = cudaSuccess;
 
   template <typename T>

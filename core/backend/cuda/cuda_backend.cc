@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
+#include <type_traits>
 
 #include "core/backend/cuda/check.h"
 #include "core/backend/cuda/device.h"
@@ -204,6 +205,9 @@ int32_t Enqueue(const char* name, rsn_queue* queue, const Args* given) {
       return absl::InvalidArgumentError(absl::StrCat(name, ": a buffer is another device's"));
     }
     RSN_RETURN_IF_ERROR(CheckAll(args, CheckLevel::kBuffers));
+    if constexpr (std::is_same_v<Args, rsn_matmul>) {
+      if (args.chunks > 0) q.PrepareDense();
+    }
     return q.Enqueue(name, [&](Context& context) { Run(context, args); });
   });
 }

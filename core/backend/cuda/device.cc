@@ -4,13 +4,26 @@
 #include <cstdio>
 #include <cstring>
 
+#include "absl/strings/numbers.h"
 #include "core/backend/cuda/errors.h"
+#include "core/backend/cuda/nvml.h"
 
 namespace raison::cuda {
 namespace {
 
+// Elements of a weight from which on a prompt's product goes to cuBLAS: below, the work around it costs
+// more than it saves. An estimate; RAISON_CUBLAS_LEAST is for trying others.
+constexpr int64_t kLeastDense = 1 << 20;
+
 // CUDA 13 makes code for sm_75 and later only.
 constexpr int kLeastMajor = 7, kLeastMinor = 5;
+
+// Bytes of a weight between two calls of the host's weight_read: what the CPU back end takes, some 50 ms
+// where the file comes from a disk.
+constexpr uint64_t kToldBytes = 16 << 20;
+// A pinned piece is filled by the host's threads in parts of this: one thread that reads a mapped file
+// is slower than the way to the card.
+constexpr uint64_t kPartBytes = 1 << 20;
 
 template <size_t kSize>
 void CopyText(char (&to)[kSize], const std::string& text) {
@@ -52,18 +65,36 @@ absl::StatusOr<rsn_device_info> Device::Query(uint32_t index) {
   cudaDeviceProp properties;
   RSN_RETURN_IF_ERROR(CudaStatus(cudaGetDeviceProperties(&properties, static_cast<int>(index)),
                                  "cudaGetDeviceProperties"));
-  return Describe(static_cast<int>(index), properties);
+  rsn_device_info info = Describe(static_cast<int>(index), properties);
+  info.memory_free = FreeBytes(properties).value_or(0);
+  return info;
 }
 
-absl::StatusOr<std::unique_ptr<Device>> Device::Open(const rsn_backend_host*, uint32_t index) {
+absl::StatusOr<std::unique_ptr<Device>> Device::Open(const rsn_backend_host* host, uint32_t index) {
   RSN_ASSIGN_OR_RETURN(const rsn_device_info info, Query(index));
   if (info.problem[0] != 0) {
     return absl::UnavailableError(absl::StrCat(info.name, " cannot be opened: ", info.problem));
   }
   auto device = std::unique_ptr<Device>(new Device);
   device->index_ = static_cast<int>(index);
+  if (host != nullptr) {
+    std::memcpy(&device->host_, host, std::min<size_t>(host->struct_size, sizeof device->host_));
+  }
   device->info_ = info;
   RSN_RETURN_IF_ERROR(device->Enter());
+  cudaDeviceProp properties;
+  RSN_RETURN_IF_ERROR(device->Check(cudaGetDeviceProperties(&properties, device->index_),
+                                    "cudaGetDeviceProperties"));
+  device->dense_ = {.half = Environment("RAISON_CUBLAS_HALF") == "1",
+                    .merge = Environment("RAISON_CUBLAS_MERGE") == "1",
+                    .brain = properties.major >= 8,
+                    .least = kLeastDense};
+  if (const std::string least = Environment("RAISON_CUBLAS_LEAST"); !least.empty()) {
+    if (!absl::SimpleAtoi(least, &device->dense_.least) || device->dense_.least < 0) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("RAISON_CUBLAS_LEAST is \"", least, "\": wanted a number of weights"));
+    }
+  }
   int pools = 0;
   cudaMemPool_t pool = nullptr;
   if (cudaDeviceGetAttribute(&pools, cudaDevAttrMemoryPoolsSupported, device->index_) ==
@@ -144,19 +175,80 @@ absl::Status Device::CopyIn(void* to, const void* from, uint64_t bytes) {
     RSN_RETURN_IF_ERROR(
         Check(cudaHostAlloc(&pieces_[i], kPieceBytes, cudaHostAllocDefault), "pinned memory"));
   }
-  uint64_t done = 0;
-  for (int i = 0; done < bytes; i = 1 - i) {
+  const char* const source = static_cast<const char*>(from);
+  uint64_t done = 0, told = 0;
+  absl::Status status;
+  for (int i = 0; done < bytes && status.ok(); i = 1 - i) {
     const uint64_t now = std::min(kPieceBytes, bytes - done);
     // The piece's copy of two rounds ago, or of an earlier weight.
     RSN_RETURN_IF_ERROR(Check(cudaEventSynchronize(copied_[i]), "copying a weight"));
-    std::memcpy(pieces_[i], static_cast<const char*>(from) + done, now);
+    FillPiece(pieces_[i], source + done, now);
     RSN_RETURN_IF_ERROR(Check(cudaMemcpyAsync(static_cast<char*>(to) + done, pieces_[i], now,
                                               cudaMemcpyHostToDevice, stream_),
                               "copying a weight"));
     RSN_RETURN_IF_ERROR(Check(cudaEventRecord(copied_[i], stream_), "copying a weight"));
     done += now;
+    if (done - told >= kToldBytes || done == bytes) {
+      status = TellRead(source + told, done - told);
+      told = done;
+    }
   }
-  return Check(cudaStreamSynchronize(stream_), "copying a weight");
+  RSN_RETURN_IF_ERROR(Check(cudaStreamSynchronize(stream_), "copying a weight"));
+  return status;
+}
+
+void Device::FillPiece(void* to, const char* from, uint64_t bytes) {
+  struct Copy {
+    char* to;
+    const char* from;
+    uint64_t bytes;
+  } copy{static_cast<char*>(to), from, bytes};
+  const auto part = [](void* arg, uint32_t index, uint32_t) {
+    const Copy& c = *static_cast<const Copy*>(arg);
+    const uint64_t at = index * kPartBytes;
+    std::memcpy(c.to + at, c.from + at, std::min(kPartBytes, c.bytes - at));
+  };
+  const uint32_t parts = static_cast<uint32_t>((bytes + kPartBytes - 1) / kPartBytes);
+  if (host_.parallel_for != nullptr && parts > 1) {
+    host_.parallel_for(host_.context, parts, part, &copy);
+  } else {
+    for (uint32_t i = 0; i < parts; ++i) part(&copy, i, 0);
+  }
+}
+
+absl::Status Device::TellRead(const char* from, uint64_t bytes) const {
+  if (host_.weight_read == nullptr) return absl::OkStatus();
+  return host_.weight_read(host_.context, from, bytes) == 0
+             ? absl::OkStatus()
+             : absl::CancelledError("the host gave the weight up");
+}
+
+void Device::Log(uint32_t level, const std::string& text) const {
+  if (host_.log != nullptr) host_.log(host_.context, level, text.c_str());
+}
+
+std::unique_ptr<Dense> Device::NewDense(cudaStream_t stream) {
+  constexpr uint32_t kInformation = 2;
+  std::lock_guard lock(dense_mutex_);
+  const auto without = [&](const absl::Status& why) {
+    Log(kInformation, absl::StrCat(info_.name, ": ", why.message(),
+                                   "; the plug-in's own kernels multiply prompts"));
+    return nullptr;
+  };
+  if (!sought_cublas_) {
+    sought_cublas_ = true;
+    if (Environment("RAISON_CUBLAS") == "off") return nullptr;
+    absl::StatusOr<std::shared_ptr<Cublas>> cublas = Cublas::Open();
+    if (!cublas.ok()) return without(cublas.status());
+    cublas_ = *std::move(cublas);
+    Log(kInformation, absl::StrCat(info_.name, ": large products of prompts by cuBLAS ",
+                                   cublas_->version(), ", ", cublas_->file()));
+  }
+  if (cublas_ == nullptr) return nullptr;
+  absl::StatusOr<std::unique_ptr<Dense>> dense = cublas_->NewDense(stream);
+  if (!dense.ok()) return without(dense.status());
+  (*dense)->options = dense_;
+  return *std::move(dense);
 }
 
 absl::Status Device::Zero(void* p, uint64_t bytes) {

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <string>
 
+#include "core/backend/cuda/cublas.h"
 #include "core/backend/reference/view.h"
 #include "core/base/status.h"
 #include "raison/backend.h"
@@ -31,18 +32,27 @@ class Device {
   absl::Status Check(cudaError_t error, const char* what);
   absl::Status OutOfMemory(uint64_t bytes);
   bool has_pools() const { return has_pools_; }
+  // Dense products for a stream, or nullptr: there is no cuBLAS, which is said once in the log.
+  std::unique_ptr<Dense> NewDense(cudaStream_t stream);
 
   absl::StatusOr<void*> Allocate(uint64_t bytes);  // cudaMalloc with a sentence
-  // Copies host bytes to the card through two pinned pieces, so that reading them (from a file, it
-  // may be) overlaps with the copy; all is there when it returns.
+  // Copies a weight's host bytes to the card through two pinned pieces, so that reading them (from a
+  // file, it may be) overlaps with the copy; all is there when it returns. The host hears what has
+  // been read, and may give the weight up (CANCELLED).
   absl::Status CopyIn(void* to, const void* from, uint64_t bytes);
   absl::Status Zero(void* p, uint64_t bytes);
 
  private:
   Device() = default;
 
+  void FillPiece(void* to, const char* from, uint64_t bytes);
+  absl::Status TellRead(const char* from, uint64_t bytes) const;
+
+  void Log(uint32_t level, const std::string& text) const;
+
   static constexpr uint64_t kPieceBytes = 8 << 20;
 
+  rsn_backend_host host_{};
   int index_ = 0;
   rsn_device_info info_{};
   bool has_pools_ = false;
@@ -51,6 +61,10 @@ class Device {
   cudaStream_t stream_ = nullptr;
   void* pieces_[2] = {};
   cudaEvent_t copied_[2] = {};
+  std::mutex dense_mutex_;
+  bool sought_cublas_ = false;
+  std::shared_ptr<Cublas> cublas_;
+  Dense::Options dense_;
 };
 
 // What an rsn_buffer is.

@@ -35,6 +35,7 @@ int32_t Keep(const absl::Status& status) noexcept {
     case absl::StatusCode::kResourceExhausted: return -30;
     case absl::StatusCode::kUnavailable: return -32;
     case absl::StatusCode::kFailedPrecondition: return -40;
+    case absl::StatusCode::kCancelled: return -50;
     default: return -60;
   }
 }

@@ -1,6 +1,7 @@
 #include "core/backend/cuda/product.h"
 
 #include "core/backend/cuda/blocks.h"
+#include "core/backend/cuda/chunk.h"
 #include "core/backend/cuda/ops.h"
 
 namespace raison::cuda {
@@ -327,32 +328,77 @@ void Multiply(Context& c, const Product& p) {
   });
 }
 
+namespace {
+
+// Of a product, the rows [first, first + count) by the kernels above.
+void MultiplyRows(Context& c, Product p, int64_t first, int64_t count) {
+  if (count == 0) return;
+  const int64_t skipped = first * p.batch;
+  p.rows = count;
+  p.in.plain.data += first * p.in.plain.stride[0];
+  p.out.data += first * p.out.stride[0];
+  if (p.in.codes != nullptr) {
+    p.in.codes += skipped * p.width;
+    p.in.steps += skipped * (p.width / 32);
+    p.in.sums += skipped * (p.width / 32);
+  }
+  Multiply(c, p);
+}
+
+}  // namespace
+
 void Run(Context& c, const rsn_matmul& a) {
   const bool batched = a.in.rank == 3;
   const int64_t rows = a.in.shape[0], batch = batched ? a.in.shape[1] : 1;
   const int64_t width = a.in.shape[a.in.rank - 1];
   if (rows == 0 || batch == 0) return;
+  Product products[4];
+  bool dense[4];
+  const std::vector<ChunkRows> chunks = ChunksOf(c, a);
+  int64_t alone = rows;  // rows that are in no chunk
+  for (const ChunkRows& chunk : chunks) alone -= chunk.count;
   Activations in{};
   in.plain = ViewOf(a.in);
+  ChunkMemory memory;
   bool quantized = false;
   for (uint32_t j = 0; j < a.terms; ++j) {
-    quantized = quantized || QuantizesActivations(a.term[j].weight.dtype);
-  }
-  if (quantized) Quantize(c, in.plain, rows, batch, width, in);
-  for (uint32_t j = 0; j < a.terms; ++j) {
     const rsn_matmul_term& term = a.term[j];
-    Product p{.weight = ViewOf(term.weight),
-              .type = term.weight.dtype,
-              .rows = rows,
-              .batch = batch,
-              .outputs = term.out.shape[a.in.rank - 1],
-              .width = width,
-              .in = in,
-              .out = ViewOf(term.out)};
+    Product& p = products[j];
+    p = {.weight = ViewOf(term.weight),
+         .type = term.weight.dtype,
+         .rows = rows,
+         .batch = batch,
+         .outputs = term.out.shape[a.in.rank - 1],
+         .width = width,
+         .in = in,
+         .out = ViewOf(term.out)};
     if (!batched) p.weight.stride[1] = std::exchange(p.weight.stride[0], 0);
     if (term.bias.buffer != nullptr) p.bias = reinterpret_cast<float*>(ViewOf(term.bias).data);
     p.accumulate = a.accumulate != 0;
-    Multiply(c, p);
+    dense[j] = !chunks.empty() && IsDense(c, p);
+    if (dense[j]) TakeMemory(c, p, memory);
+    quantized = quantized || (QuantizesActivations(p.type) && (!dense[j] || alone > 0));
+  }
+  if (quantized) Quantize(c, in.plain, rows, batch, width, in);
+  for (uint32_t j = 0; j < a.terms; ++j) {
+    products[j].in = in;
+    if (!dense[j]) {
+      Multiply(c, products[j]);
+      continue;
+    }
+    int64_t done = 0;
+    for (const ChunkRows& chunk : chunks) {
+      MultiplyRows(c, products[j], done, chunk.first - done);
+      done = chunk.first + chunk.count;
+    }
+    MultiplyRows(c, products[j], done, rows - done);
+  }
+  if (memory.row_exponents == nullptr) return;
+  for (const ChunkRows& chunk : chunks) {
+    CutRows(c, in.plain, chunk, width, memory);
+    for (uint32_t j = 0; j < a.terms; ++j) {
+      if (dense[j]) MultiplyChunk(c, products[j], chunk, memory);
+    }
   }
 }
 

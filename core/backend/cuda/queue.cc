@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "core/backend/cuda/errors.h"
 
@@ -85,7 +86,22 @@ FaultWord::~FaultWord() {
 }
 
 RecordedScratch::~RecordedScratch() {
+  device_.Enter().IgnoreError();
   for (const Piece& piece : pieces_) cudaFree(piece.p);
+  if (used_ != nullptr) cudaEventDestroy(used_);
+}
+
+cudaError_t RecordedScratch::Use(cudaStream_t stream, const std::function<cudaError_t()>& launch) {
+  std::lock_guard lock(mutex_);
+  cudaError_t error = cudaSuccess;
+  if (used_ == nullptr) error = cudaEventCreateWithFlags(&used_, cudaEventDisableTiming);
+  if (error == cudaSuccess && last_ != nullptr && last_ != stream) {
+    error = cudaStreamWaitEvent(stream, used_, 0);
+  }
+  if (error == cudaSuccess) error = launch();
+  if (error == cudaSuccess) error = cudaEventRecord(used_, stream);
+  last_ = stream;
+  return error;
 }
 
 void* RecordedScratch::Take(size_t bytes) {
@@ -134,6 +150,7 @@ Queue::~Queue() {
     recording_.reset();
   }
   if (stream_ != nullptr) cudaStreamSynchronize(stream_);
+  dense_.reset();
   for (Slot& slot : slots_) {
     if (slot.copied != nullptr) cudaEventDestroy(slot.copied);
     if (slot.data != nullptr) cudaFreeHost(slot.data);
@@ -277,7 +294,8 @@ absl::Status Queue::RecordBegin() {
     return absl::FailedPreconditionError("record_begin: a recording is being made");
   }
   RSN_ASSIGN_OR_RETURN(std::shared_ptr<FaultWord> fault, FaultWord::New(device_));
-  auto recording = std::make_unique<Recording>(device_, std::move(fault));
+  if (recorded_scratch_ == nullptr) recorded_scratch_ = std::make_shared<RecordedScratch>(device_);
+  auto recording = std::make_unique<Recording>(device_, std::move(fault), recorded_scratch_);
   // Relaxed: scratch memory of the recording is allocated while its operations are recorded.
   RSN_RETURN_IF_ERROR(device_.Check(
       cudaStreamBeginCapture(stream_, cudaStreamCaptureModeRelaxed), "record_begin"));
@@ -305,31 +323,42 @@ absl::Status Queue::Replay(Recording& recording) {
   if (&recording.device != &device_) {
     return absl::InvalidArgumentError("replay: the recording is another device's");
   }
-  RSN_RETURN_IF_ERROR(device_.Check(cudaGraphLaunch(recording.exec, stream_), "replay"));
+  const auto launch = [&] { return cudaGraphLaunch(recording.exec, stream_); };
+  RSN_RETURN_IF_ERROR(device_.Check(recording.scratch->Use(stream_, launch), "replay"));
   if (std::find(replayed_.begin(), replayed_.end(), recording.fault) == replayed_.end()) {
     replayed_.push_back(recording.fault);
   }
   return absl::OkStatus();
 }
 
+void Queue::PrepareDense() {
+  if (prepared_dense_) return;
+  prepared_dense_ = true;
+  dense_ = device_.NewDense(stream_);
+}
+
 absl::Status Queue::Enqueue(const char* what, const std::function<void(Context&)>& body) {
   cudaError_t error;
   size_t wanted = 0;
   if (recording_ != nullptr) {
-    Context context{.stream = stream_, .scratch = recording_->scratch,
-                    .fault = recording_->fault->on_card};
+    Context context{.stream = stream_, .scratch = *recording_->scratch,
+                    .fault = recording_->fault->on_card, .dense = dense_.get()};
     body(context);
-    recording_->scratch.EndOperation();
+    recording_->scratch->EndOperation();
     error = context.error;
-    wanted = recording_->scratch.wanted;
+    wanted = recording_->scratch->wanted;
   } else {
     DirectScratch scratch(device_, stream_);
-    Context context{.stream = stream_, .scratch = scratch, .fault = fault_->on_card};
+    Context context{.stream = stream_, .scratch = scratch, .fault = fault_->on_card,
+                    .dense = dense_.get()};
     body(context);
     error = context.error;
     wanted = scratch.wanted;
   }
   if (error == cudaErrorMemoryAllocation) return device_.OutOfMemory(wanted);
+  if (error != cudaSuccess && dense_ != nullptr && !dense_->problem.empty()) {
+    return absl::InternalError(absl::StrCat(what, ": ", std::exchange(dense_->problem, {})));
+  }
   return device_.Check(error, what);
 }
 

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "core/backend/cuda/context.h"
@@ -25,13 +26,17 @@ class FaultWord {
   Device& device_;
 };
 
-// Memory of recorded operations. They run one after another: what one has used the next may.
+// Memory of recorded operations. They run one after another: what one has used the next may, of the same
+// recording or of another of its queue, whose recordings share this. A queue that replays another's waits
+// for it.
 class RecordedScratch : public Scratch {
  public:
   explicit RecordedScratch(Device& device) : device_(device) {}
   ~RecordedScratch() override;
   void* Take(size_t bytes) override;
   void EndOperation();
+  // Around a replay: `launch` comes after what used the memory on another stream.
+  cudaError_t Use(cudaStream_t stream, const std::function<cudaError_t()>& launch);
 
  private:
   struct Piece {
@@ -41,15 +46,18 @@ class RecordedScratch : public Scratch {
   };
   Device& device_;
   std::vector<Piece> pieces_;
+  std::mutex mutex_;
+  cudaStream_t last_ = nullptr;  // that a replay went to
+  cudaEvent_t used_ = nullptr;   // by the last replay
 };
 
 struct Recording {
-  Recording(Device& d, std::shared_ptr<FaultWord> f)
-      : device(d), fault(std::move(f)), scratch(d) {}
+  Recording(Device& d, std::shared_ptr<FaultWord> f, std::shared_ptr<RecordedScratch> s)
+      : device(d), fault(std::move(f)), scratch(std::move(s)) {}
   ~Recording();
   Device& device;
   std::shared_ptr<FaultWord> fault;
-  RecordedScratch scratch;
+  std::shared_ptr<RecordedScratch> scratch;
   cudaGraphExec_t exec = nullptr;
 };
 
@@ -67,6 +75,8 @@ class Queue {
   absl::Status RecordBegin();
   absl::StatusOr<std::unique_ptr<Recording>> RecordEnd();
   absl::Status Replay(Recording& recording);
+  // Before the first operation that may use dense products: opens them. Without any it goes on.
+  void PrepareDense();
   // Runs body(Context&), which enqueues one operation.
   absl::Status Enqueue(const char* what, const std::function<void(Context&)>& body);
 
@@ -104,7 +114,10 @@ class Queue {
   size_t landing_at_ = 0;        // the piece in use
   uint64_t landing_used_ = 0;    // of it
   std::vector<Arrival> arrivals_;
+  std::shared_ptr<RecordedScratch> recorded_scratch_;
   std::unique_ptr<Recording> recording_;
+  bool prepared_dense_ = false;
+  std::unique_ptr<Dense> dense_;
 };
 
 }  // namespace raison::cuda

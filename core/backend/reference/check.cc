@@ -192,6 +192,14 @@ absl::Status Check(const rsn_matmul& a, CheckLevel level) {
       c.F32("bias", term.bias, {term.out.shape[a.in.rank - 1]});
     }
   }
+  c.Require(a.chunks == 0 || a.chunk != nullptr, "chunks without a list", a.chunks);
+  int64_t end = 0;  // of the chunk before
+  for (uint32_t i = 0; i < a.chunks && c.ok(); ++i) {
+    c.Require(a.chunk[i].first >= end, "the first row of a chunk", a.chunk[i].first);
+    c.Require(a.chunk[i].count >= 1, "the rows of a chunk", a.chunk[i].count);
+    end = int64_t{a.chunk[i].first} + a.chunk[i].count;
+    c.Require(end <= in[0], "the end of a chunk", end);
+  }
   return c.status();
 }
 

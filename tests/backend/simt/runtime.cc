@@ -245,6 +245,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int device) {
   p->major = M().card.major;
   p->minor = M().card.minor;
   p->multiProcessorCount = 4;
+  p->pciBusID = M().card.pci + device;
   return cudaSuccess;
 }
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr, int) {
@@ -318,6 +319,13 @@ cudaError_t cudaMemsetAsync(void* p, int value, size_t bytes, cudaStream_t strea
   SIMT_CALL();
   return Put(stream, [=] {
     std::memset(p, value, bytes);
+    return cudaSuccess;
+  });
+}
+cudaError_t cudaLaunchHostFunc(cudaStream_t stream, void (*function)(void*), void* data) {
+  SIMT_CALL();
+  return Put(stream, [=] {
+    function(data);
     return cudaSuccess;
   });
 }
@@ -401,14 +409,26 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
     return cudaSuccess;
   });
 }
-cudaError_t cudaEventSynchronize(cudaEvent_t event) {
-  SIMT_CALL();
+static void RunUntil(cudaEvent_t event) {
   while (event->pending > 0 && !event->stream->work.empty() && !M().lost) {
     Work work = std::move(event->stream->work.front());
     event->stream->work.pop_front();
     work();
   }
+}
+cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  SIMT_CALL();
+  RunUntil(event);
   return M().lost ? cudaErrorLaunchFailure : cudaSuccess;
+}
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
+  SIMT_CALL();
+  // What is recorded later on another stream is not waited for.
+  const cudaStream_t of = event->stream;
+  return Put(stream, [=] {
+    if (event->stream == of) RunUntil(event);
+    return cudaSuccess;
+  });
 }
 cudaError_t cudaDeviceSynchronize() {
   SIMT_CALL();

@@ -14,6 +14,7 @@ struct Card {
   int devices = 1;
   int major = 9, minor = 0;
   size_t memory = size_t{4} << 30;
+  int pci = 0;  // the bus that card 0 stands on; card n stands n behind
 };
 void Install(const Card& card);  // takes effect at once; heals a lost device
 void LoseDevice();               // every later call fails, as after a kernel's illegal access
