@@ -36,7 +36,9 @@
 namespace raison {
 // The names of this version's layout: programs and libraries of one process that were built with
 // other versions of this header, or that hold the core itself, keep their own classes.
+#ifndef SWIG
 inline namespace v0 {
+#endif
 
 // A failed call. what() is the library's sentence.
 class Error : public std::runtime_error {
@@ -770,6 +772,12 @@ class Session {
   // The only call that another thread may make.
   void Cancel() { internal::Check(rsn_session_cancel(handle())); }
 
+  // Whether the request has events left.
+  bool Running() const {
+    int32_t running = 0;
+    internal::Check(rsn_session_running(handle(), &running));
+    return running != 0;
+  }
   int64_t Position() const {
     int64_t position = 0;
     internal::Check(rsn_session_position(handle(), &position));
@@ -976,11 +984,6 @@ class Session {
     std::shared_ptr<Model::Log> log = log_;
     session_.reset(raw, [log](rsn_session* session) { rsn_session_free(session); });
   }
-  bool Running() const {
-    int32_t running = 0;
-    internal::Check(rsn_session_running(handle(), &running));
-    return running != 0;
-  }
 
   std::shared_ptr<Model::Log> log_;
 #endif
@@ -1012,7 +1015,9 @@ class Sessions {
   std::vector<Session> sessions_;
 };
 
+#ifndef SWIG
 }  // namespace v0
+#endif
 }  // namespace raison
 
 #endif  // RAISON_RAISON_HPP_
