@@ -45,6 +45,9 @@ RAISON_RECORD(raison::swig::Stepped)
 RAISON_RECORD(std::vector<raison::Device>)
 RAISON_RECORD(std::vector<raison::swig::LogLine>)
 
+/* Both take a byte[]: overloads would be one signature. */
+%rename(EventJson) raison::ToJson(const Event&);
+%rename(StepJson) raison::ToJson(const Step&);
 %rename(NativeMessages) raison::Messages;
 %rename(NativeModel) raison::Model;
 %rename(NativeSession) raison::Session;
