@@ -109,7 +109,7 @@ namespace Raison
         /// <summary>Its own bytes, perhaps a part of a code point.</summary>
         public ReadOnlyMemory<byte> Bytes { get; }
         /// <summary>Its bytes as text; a part of a code point is U+FFFD.</summary>
-        public string Text => Utf8.Decode(Bytes.Span);
+        public string Text => Utf8.Decode(Bytes.ToArray());
         /// <summary>Index of the step, -1 outside the thinking.</summary>
         public int Step { get; }
         /// <summary>Where it belongs.</summary>

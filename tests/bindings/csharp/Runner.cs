@@ -15,22 +15,26 @@ namespace Raison.Tests
     [AttributeUsage(AttributeTargets.Method)]
     internal sealed class TestAttribute : Attribute
     {
+        /// <summary>Runs only with --alone, in a process without other tests.</summary>
+        public bool Alone { get; set; }
     }
 
     internal static class Program
     {
-        // Tests.dll [--junit FILE] [PART OF A NAME]
+        // Raison.Tests.dll [--junit FILE] [--alone] [PART OF A NAME]
         private static int Main(string[] arguments)
         {
             string? junit = null, filter = null;
+            bool alone = false;
             for (int i = 0; i < arguments.Length; ++i)
             {
                 if (arguments[i] == "--junit") junit = arguments[++i];
+                else if (arguments[i] == "--alone") alone = true;
                 else filter = arguments[i];
             }
             var tests = Assembly.GetExecutingAssembly().GetTypes()
                 .SelectMany(t => t.GetMethods(BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic))
-                .Where(m => m.GetCustomAttribute<TestAttribute>() != null)
+                .Where(m => m.GetCustomAttribute<TestAttribute>() ?.Alone == alone)
                 .Where(m => filter == null || Name(m).Contains(filter))
                 .OrderBy(Name, StringComparer.Ordinal).ToList();
             var results = tests.Select(Run).ToList();

@@ -7,20 +7,29 @@ using System.IO;
 
 namespace Raison
 {
-    internal ref struct RecordReader
+    internal struct RecordReader
     {
-        private ReadOnlySpan<byte> left;
+        // An array, not a span: Mono 6.8 lacks parts of ReadOnlySpan that netstandard2.1 promises.
+        private readonly byte[] record;
+        private int at;
 
-        internal RecordReader(byte[] record) => left = record;
-
-        private ReadOnlySpan<byte> Take(int size)
+        internal RecordReader(byte[] record)
         {
-            ReadOnlySpan<byte> taken = left.Slice(0, size);
-            left = left.Slice(size);
-            return taken;
+            this.record = record;
+            at = 0;
         }
 
-        internal bool Bool() => Take(1)[0] != 0;
+        private int Skip(int size)
+        {
+            if (size > record.Length - at) throw new InvalidDataException("a record of the native part ends early");
+            int from = at;
+            at += size;
+            return from;
+        }
+
+        private ReadOnlySpan<byte> Take(int size) => new ReadOnlySpan<byte>(record, Skip(size), size);
+
+        internal bool Bool() => record[Skip(1)] != 0;
         internal int Int() => BinaryPrimitives.ReadInt32LittleEndian(Take(4));
         internal long Long() => BinaryPrimitives.ReadInt64LittleEndian(Take(8));
         internal ulong ULong() => BinaryPrimitives.ReadUInt64LittleEndian(Take(8));
@@ -28,7 +37,12 @@ namespace Raison
         internal double Double() => BitConverter.Int64BitsToDouble(Long());
         internal int Count() => checked((int)BinaryPrimitives.ReadUInt32LittleEndian(Take(4)));
         internal byte[] Bytes() => Take(Count()).ToArray();
-        internal string Text() => Utf8.Decode(Take(Count()));
+
+        internal string Text()
+        {
+            int size = Count();
+            return Utf8.Decode(record, Skip(size), size);
+        }
 
         internal int[] Ints()
         {
@@ -59,7 +73,7 @@ namespace Raison
         }
 
         /// <summary>The rest, as a record of its own.</summary>
-        internal byte[] Rest() => left.ToArray();
+        internal byte[] Rest() => Take(record.Length - at).ToArray();
     }
 
     internal sealed class RecordWriter

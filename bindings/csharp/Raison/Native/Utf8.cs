@@ -26,6 +26,6 @@ namespace Raison
 
         internal static string Decode(byte[] bytes) => Lenient.GetString(bytes);
 
-        internal static string Decode(ReadOnlySpan<byte> bytes) => Lenient.GetString(bytes);
+        internal static string Decode(byte[] bytes, int from, int size) => Lenient.GetString(bytes, from, size);
     }
 }
