@@ -391,7 +391,18 @@ CONFIG
   odd=$("$DOTNET" exec "$consumer/bin/Debug/$framework/stream.dll" x /no/such/model.gguf 2>&1 >/dev/null) &&
     fail "a missing file is no failure"
   [[ $odd == *"/no/such/model.gguf"*"(RSN_ERR_NOT_FOUND)" ]] || fail "a missing file's sentence: $odd"
-  count 5 0 0
+
+  # Every snippet of the documentation, as it stands there.
+  local snippets=$ROOT/build/csharp/snippets
+  rm -rf "$snippets"
+  mkdir -p "$snippets"
+  cp "$consumer"/{stream.csproj,nuget.config,Directory.Build.props,Directory.Build.targets} "$snippets/"
+  python3 tests/bindings/csharp/snippets.py README.md docs/csharp.md "$snippets/snippets.cs"
+  NUGET_PACKAGES=$ROOT/build/csharp/packages \
+    "$DOTNET" build -nologo -v quiet "-p:TargetFramework=$framework" "$snippets"
+  "$DOTNET" exec "$snippets/bin/Debug/$framework/stream.dll" ||
+    fail "a snippet of docs/csharp.md does not run"
+  count 6 0 0
   return $rc
 }
 
