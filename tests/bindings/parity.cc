@@ -40,12 +40,23 @@ std::string Escape(const std::string& text) {
   std::string to;
   for (const char c : text) {
     switch (c) {
-      case '\\': to += "\\\\"; break;
-      case '\n': to += "\\n"; break;
-      case '\r': to += "\\r"; break;
-      case '\t': to += "\\t"; break;
-      case '\0': to += "\\0"; break;
-      default: to += c;
+      case '\\':
+        to += "\\\\";
+        break;
+      case '\n':
+        to += "\\n";
+        break;
+      case '\r':
+        to += "\\r";
+        break;
+      case '\t':
+        to += "\\t";
+        break;
+      case '\0':
+        to += "\\0";
+        break;
+      default:
+        to += c;
     }
   }
   return to;
@@ -90,16 +101,15 @@ struct Line {
 };
 
 bool ReadOption(const std::string& key, const std::string& value, GenerateOptions& o) {
-  const std::map<std::string, int32_t*> integers = {
-      {"max_tokens", &o.max_tokens},
-      {"branch", &o.branch},
-      {"top_k", &o.top_k},
-      {"penalty_last_n", &o.penalty_last_n},
-      {"think_budget_soft", &o.think_budget_soft},
-      {"think_budget_hard", &o.think_budget_hard},
-      {"think_minimum", &o.think_minimum},
-      {"answer_reserve", &o.answer_reserve},
-      {"alternatives", &o.alternatives}};
+  const std::map<std::string, int32_t*> integers = {{"max_tokens", &o.max_tokens},
+                                                    {"branch", &o.branch},
+                                                    {"top_k", &o.top_k},
+                                                    {"penalty_last_n", &o.penalty_last_n},
+                                                    {"think_budget_soft", &o.think_budget_soft},
+                                                    {"think_budget_hard", &o.think_budget_hard},
+                                                    {"think_minimum", &o.think_minimum},
+                                                    {"answer_reserve", &o.answer_reserve},
+                                                    {"alternatives", &o.alternatives}};
   const std::map<std::string, float*> numbers = {{"temperature", &o.temperature},
                                                  {"top_p", &o.top_p},
                                                  {"min_p", &o.min_p},
@@ -113,8 +123,8 @@ bool ReadOption(const std::string& key, const std::string& value, GenerateOption
   } else if (key == "seed") {
     o.seed = std::stoull(value);
   } else if (key == "thinking" && IsMode(value)) {
-    o.thinking = value == "on" ? RSN_THINKING_ON
-                               : (value == "off" ? RSN_THINKING_OFF : RSN_THINKING_AUTO);
+    o.thinking =
+        value == "on" ? RSN_THINKING_ON : (value == "off" ? RSN_THINKING_OFF : RSN_THINKING_AUTO);
   } else if (key == "release") {
     o.release = RSN_RELEASE_STEP;
   } else if (key == "experts") {
@@ -169,9 +179,9 @@ Messages ReadMessages(const Line& line) {
 }
 
 int32_t KindOf(const std::string& name) {
-  static const std::vector<std::string> kinds = {"none",        "progress", "token",
-                                                 "step_begin",  "step_end", "think_begin",
-                                                 "think_end",   "notice",   "done"};
+  static const std::vector<std::string> kinds = {"none",       "progress", "token",
+                                                 "step_begin", "step_end", "think_begin",
+                                                 "think_end",  "notice",   "done"};
   return static_cast<int32_t>(std::find(kinds.begin(), kinds.end(), name) - kinds.begin());
 }
 
@@ -318,17 +328,16 @@ class Driver {
       }
     } else if (verb == "text") {
       const bool thinking = line.Text("channel") == "thinking";
-      const std::string text =
-          session.Text(thinking ? RSN_CHANNEL_THINKING : RSN_CHANNEL_ANSWER);
+      const std::string text = session.Text(thinking ? RSN_CHANNEL_THINKING : RSN_CHANNEL_ANSWER);
       std::cout << "text " << Escape(text) << '\n';
     } else if (verb == "answer") {
       const raison::Answer answer = session.Answer();
       std::cout << "answer " << answer.step << ' ' << Escape(answer.text) << '\n';
     } else if (verb == "usage") {
       const raison::Usage u = session.Usage();
-      std::cout << "usage " << u.prompt_tokens << ' ' << u.cached_tokens << ' '
-                << u.thinking_tokens << ' ' << u.answer_tokens << ' ' << u.forced_tokens << ' '
-                << u.discarded_tokens << '\n';
+      std::cout << "usage " << u.prompt_tokens << ' ' << u.cached_tokens << ' ' << u.thinking_tokens
+                << ' ' << u.answer_tokens << ' ' << u.forced_tokens << ' ' << u.discarded_tokens
+                << '\n';
     } else if (verb == "position") {
       const int64_t position = session.Position();
       std::cout << "position " << position << '\n';
@@ -345,9 +354,9 @@ class Driver {
     } else if (verb == "options") {
       const GenerateOptions o = session.EffectiveOptions();
       std::cout << "options " << o.seed;
-      for (const int32_t n : {o.branch, o.max_tokens, o.top_k, o.alternatives, o.think_budget_soft,
-                              o.think_budget_hard, o.think_minimum, o.answer_reserve, o.thinking,
-                              o.release}) {
+      for (const int32_t n :
+           {o.branch, o.max_tokens, o.top_k, o.alternatives, o.think_budget_soft,
+            o.think_budget_hard, o.think_minimum, o.answer_reserve, o.thinking, o.release}) {
         std::cout << ' ' << n;
       }
       for (const std::string& text : o.stop) std::cout << ' ' << Escape(text);
@@ -374,8 +383,8 @@ class Driver {
     options.context_length = static_cast<uint32_t>(line.Number("context_length"));
     options.kv_bytes = static_cast<uint64_t>(line.Number("kv_bytes"));
     const std::string mode = line.Text("load", "map");
-    options.load = mode == "copy" ? RSN_LOAD_COPY
-                                  : (mode == "header" ? RSN_LOAD_HEADER : RSN_LOAD_MAP);
+    options.load =
+        mode == "copy" ? RSN_LOAD_COPY : (mode == "header" ? RSN_LOAD_HEADER : RSN_LOAD_MAP);
     model_.reset();
     if (const auto hex = line.Find("bytes")) {
       std::string bytes;
