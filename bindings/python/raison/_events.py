@@ -29,6 +29,12 @@ def _experts(native: Any) -> List[Expert]:
     return list(zip(native.expert_layers, native.experts, native.expert_weights))
 
 
+def _to_json(record: Any) -> str:
+    if record._native is None:
+        raise ValueError(f"this {type(record).__name__.lower()} was not made by a session")
+    return str(record._native.to_json())
+
+
 @dataclass(frozen=True)
 class Event:
     """One event of a request; which fields count depends on `kind` (see raison.h, rsn_event).
@@ -55,6 +61,11 @@ class Event:
     total: int = 0
     cached: int = 0
     status: int = 0
+    _native: Any = field(default=None, repr=False, compare=False)
+
+    def to_json(self) -> str:
+        """One object of JSON, the same bytes in every language (docs/trace.schema.json)."""
+        return _to_json(self)
 
     @staticmethod
     def _of(n: Any) -> "Event":
@@ -79,6 +90,7 @@ class Event:
             total=n.total,
             cached=n.cached,
             status=n.status,
+            _native=n,
         )
 
 
@@ -104,6 +116,11 @@ class Step:
     discarded: bool
     forced: bool
     open: bool
+    _native: Any = field(default=None, repr=False, compare=False)
+
+    def to_json(self) -> str:
+        """One object of JSON, the same bytes in every language."""
+        return _to_json(self)
 
     @staticmethod
     def _of(n: Any) -> "Step":
@@ -114,6 +131,7 @@ class Step:
             mean_logprob=n.mean_logprob, lowest_logprob=n.lowest_logprob,
             mean_entropy=n.mean_entropy, confidence=n.confidence,
             discarded=bool(n.flags & 1), forced=bool(n.flags & 2), open=bool(n.flags & 4),
+            _native=n,
         )  # fmt: skip
 
 
