@@ -318,21 +318,6 @@ stage_python() {
   return $rc
 }
 
-# Every operation, whole models and an answer, on every instruction level that this machine has.
-stage_selftest() {
-  need_tool
-  local level rc=0 ran=0
-  for level in baseline avx2 avx512 neon; do
-    if ! RAISON_CPU=$level "$(tool)" devices 2>/dev/null | grep "^cpu .*$level" >/dev/null; then
-      note_skip "$level: this machine has none"
-      continue
-    fi
-    if RAISON_CPU=$level "$(tool)" selftest --backend cpu; then ran=$((ran + 1)); else rc=1; fi
-  done
-  count "$ran" "$rc" 0
-  return $rc
-}
-
 # A dotnet of the machine's own, 3.1 or later, else the one that setup.sh fetched.
 find_dotnet() {
   local own cached=${XDG_CACHE_HOME:-$HOME/.cache}/raison/dotnet/dotnet
@@ -355,7 +340,11 @@ stage_csharp() {
   # MSBuild's and the compiler's servers would outlive the stage.
   export MSBUILDDISABLENODEREUSE=1 UseSharedCompilation=false
   local out=$ROOT/build/tests natives=$ROOT/build/tests/csharp-native rc=0 report runtime
-  [[ -f $natives/libraison_csharp.so ]] || tests_build
+  if has_target tests csharp_natives; then
+    build tests csharp_natives parity_c stream_c
+  else
+    tests_build
+  fi
   "$DOTNET" build -nologo -v quiet "-p:RaisonBuild=$out" tests/bindings/csharp
 
   # Each runtime, and what must be alone in its process.
@@ -383,6 +372,9 @@ stage_csharp() {
   odd=$(nm -D --defined-only "$natives/libraison_csharp.so" | awk '{ print $3 }' |
     grep -vE '^(CSharp_Raison_|RaisonSwig_)' || true)
   [[ -z $odd ]] || fail "libraison_csharp.so exports $odd"
+  odd=$(nm -D --undefined-only "$natives"/lib*.so* | grep -oE 'GLIBC_[0-9.]+' | sort -Vu | tail -n 1)
+  [[ $(printf '%s\nGLIBC_2.34\n' "$odd" | sort -V | tail -n 1) == GLIBC_2.34 ]] ||
+    fail "the package's natives need $odd; RHEL 9 has 2.34"
   mkdir -p build/csharp/opaque
   echo 'class SWIGTYPE_p_int {}' >build/csharp/opaque/Opaque.cs
   if cmake -DFOLDER="$ROOT/build/csharp/opaque" -DWRAPPER="$ROOT/build/csharp/none" \
@@ -392,7 +384,7 @@ stage_csharp() {
   rm -r build/csharp/opaque
 
   # The package and its consumer: the stream sample, outside of the tree, which prints what C prints.
-  local consumer=$ROOT/build/csharp/consumer
+  local consumer="$ROOT/build/csharp/une étude"
   rm -rf "$out/nuget" "$consumer" build/csharp/packages
   "$DOTNET" pack -nologo -v quiet --no-restore "-p:RaisonBuild=$out" bindings/csharp/Raison
   mkdir -p "$consumer"
@@ -413,7 +405,33 @@ CONFIG
   odd=$("$DOTNET" exec "$consumer/bin/Debug/$framework/stream.dll" x /no/such/model.gguf 2>&1 >/dev/null) &&
     fail "a missing file is no failure"
   [[ $odd == *"/no/such/model.gguf"*"(RSN_ERR_NOT_FOUND)" ]] || fail "a missing file's sentence: $odd"
-  count 5 0 0
+
+  # Every snippet of the documentation, as it stands there.
+  local snippets=$ROOT/build/csharp/snippets
+  rm -rf "$snippets"
+  mkdir -p "$snippets"
+  cp "$consumer"/{stream.csproj,nuget.config,Directory.Build.props,Directory.Build.targets} "$snippets/"
+  python3 tests/bindings/csharp/snippets.py README.md docs/csharp.md "$snippets/snippets.cs"
+  NUGET_PACKAGES=$ROOT/build/csharp/packages \
+    "$DOTNET" build -nologo -v quiet "-p:TargetFramework=$framework" "$snippets"
+  "$DOTNET" exec "$snippets/bin/Debug/$framework/stream.dll" ||
+    fail "a snippet of docs/csharp.md does not run"
+  count 7 0 0
+  return $rc
+}
+
+# Every operation, whole models and an answer, on every instruction level that this machine has.
+stage_selftest() {
+  need_tool
+  local level rc=0 ran=0
+  for level in baseline avx2 avx512 neon; do
+    if ! RAISON_CPU=$level "$(tool)" devices 2>/dev/null | grep "^cpu .*$level" >/dev/null; then
+      note_skip "$level: this machine has none"
+      continue
+    fi
+    if RAISON_CPU=$level "$(tool)" selftest --backend cpu; then ran=$((ran + 1)); else rc=1; fi
+  done
+  count "$ran" "$rc" 0
   return $rc
 }
 

@@ -67,6 +67,32 @@ namespace Raison.Tests
             fork.Dispose();
         }
 
+        [Test]
+        private static void AHandlerMayDispose()
+        {
+            Session session = Fixture.Model.CreateSession();
+            int tokens = 0;
+            session.TokenGenerated += (sender, e) => { if (++tokens == 2) ((Session)sender!).Dispose(); };
+            session.Ask(Fixture.Question, Fixture.Greedy());
+            Check.Throws<ObjectDisposedException>(() => session.Run());
+            Check.Equal(2, tokens);
+        }
+
+        [Test]
+        private static void DisposingOfOneOfManyEndsTheLoop()
+        {
+            List<Session> group = Enumerable.Range(0, 3).Select(_ => Fixture.Model.CreateSession()).ToList();
+            group.ForEach(s => s.Ask(Fixture.Question, Fixture.Greedy()));
+            int seen = 0;
+            Check.Throws<ObjectDisposedException>(() =>
+            {
+                foreach (var _ in Session.StepAll(group))
+                    if (++seen == 5) group[1].Dispose();
+            });
+            Check.Equal(5, seen);
+            group.ForEach(s => s.Dispose());
+        }
+
         // Under load: a second thread disposes of the session while the first is inside Next.
         [Test]
         private static void DisposingBesideARunningCallCancelsAndThenFrees()
