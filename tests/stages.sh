@@ -406,6 +406,19 @@ CONFIG
     fail "a missing file is no failure"
   [[ $odd == *"/no/such/model.gguf"*"(RSN_ERR_NOT_FOUND)" ]] || fail "a missing file's sentence: $odd"
 
+  # The second sample, with each kind of answer to its question.
+  local where=$ROOT/build/csharp/where line
+  rm -rf "$where"
+  mkdir -p "$where"
+  cp samples/where_did_it_go_wrong/csharp/* "$consumer"/{nuget.config,Directory.Build.props,Directory.Build.targets} "$where/"
+  NUGET_PACKAGES=$ROOT/build/csharp/packages \
+    "$DOTNET" build -nologo -v quiet "-p:TargetFramework=$framework" "$where"
+  for line in "" 2 0 77 x; do
+    diff <("$out/samples/where_did_it_go_wrong_c" <<<"$line" 2>&1) \
+      <("$DOTNET" exec "$where/bin/Debug/$framework/where_did_it_go_wrong.dll" <<<"$line" 2>&1) ||
+      fail "where_did_it_go_wrong in C# prints something else than in C"
+  done
+
   # Every snippet of the documentation, as it stands there.
   local snippets=$ROOT/build/csharp/snippets
   rm -rf "$snippets"
@@ -416,7 +429,7 @@ CONFIG
     "$DOTNET" build -nologo -v quiet "-p:TargetFramework=$framework" "$snippets"
   "$DOTNET" exec "$snippets/bin/Debug/$framework/stream.dll" ||
     fail "a snippet of docs/csharp.md does not run"
-  count 7 0 0
+  count 8 0 0
   return $rc
 }
 
