@@ -14,6 +14,9 @@ public record Message(Role role, String text, String thinking) {
   /**
    * Checks that role and text are there.
    *
+   * @param role who speaks
+   * @param text what is said
+   * @param thinking what was thought, or null
    * @throws NullPointerException if one is null
    */
   public Message {
