@@ -74,7 +74,7 @@ class LifetimeTest {
       Session session = Fixture.MODEL.session();
       // In turn: in the middle of a prompt, and between tokens.
       if (round % 2 == 0) {
-        session.promptText("1 2 3 4 5 6 7 8 9 ".repeat(150), waiting(), TokenizeFlag.BOS);
+        session.promptText("1 2 3 4 5 6 7 8 9 ".repeat(100), waiting(), TokenizeFlag.BOS);
       } else {
         session.ask(Fixture.QUESTION, waiting());
       }

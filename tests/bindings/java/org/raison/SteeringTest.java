@@ -192,7 +192,7 @@ class SteeringTest {
   void twoThreadsAtOnceAreRefusedAndHarmless() throws Exception {
     try (Session session = Fixture.MODEL.session()) {
       // A prompt that takes a while in one call.
-      session.promptText("1 2 3 4 5 6 7 8 9 ".repeat(150), longWait(), TokenizeFlag.BOS);
+      session.promptText("1 2 3 4 5 6 7 8 9 ".repeat(100), longWait(), TokenizeFlag.BOS);
       CountDownLatch begun = new CountDownLatch(1);
       AtomicInteger busy = new AtomicInteger();
       AtomicReference<Throwable> odd = new AtomicReference<>();
