@@ -344,6 +344,8 @@ stage_csharp() {
     LD_LIBRARY_PATH=$natives${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} "${@:2}" --junit "$report" || rc=1
     [[ ! -f $report ]] || python3 tests/junit_counts.py "$report" >>"$STAGE_NOTES"
   }
+  # The parity table: what C tells is the measure.
+  export RAISON_CASES=$ROOT/tests/bindings/cases.txt RAISON_PARITY_C=$out/tests/bindings/parity_c
   local net=("$DOTNET" exec --runtimeconfig tests/bindings/csharp/runtime.json "$dll")
   run_csharp net "${net[@]}"
   run_csharp net-alone "${net[@]}" --alone
