@@ -12,8 +12,8 @@ import java.util.Locale;
 import org.raison.Channel;
 import org.raison.Event;
 import org.raison.EventKind;
+import org.raison.Library;
 import org.raison.Model;
-import org.raison.Raison;
 import org.raison.RaisonException;
 import org.raison.Session;
 import org.raison.Step;
@@ -51,7 +51,7 @@ public class Stream {
       OUT.printf(
           "[%d tokens of thinking, %d of answer]%n", usage.thinkingTokens(), usage.answerTokens());
     } catch (RaisonException error) {
-      String status = Raison.statusName(error.status().number());
+      String status = Library.statusName(error.status().number());
       System.err.println("stream: " + error.getMessage() + " (" + status + ")");
       System.exit(1);
     }

@@ -10,15 +10,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.CopyOnWriteArrayList;
-import java.util.logging.Handler;
-import java.util.logging.Level;
-import java.util.logging.LogRecord;
-import java.util.logging.Logger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Loading: from where, how far, what is not a model, what is said meanwhile. */
+/** Loading: from where, how far, what is no model. */
 class LoadTest {
   private static Path petit() {
     return Fixture.root().resolve("samples/petit/petit-q8_0.gguf");
@@ -48,7 +43,6 @@ class LoadTest {
     }
     try (Model model = Model.fromBytes(Files.readAllBytes(petit()));
         Session session = model.session(256)) {
-      assertEquals("", model.info().path());
       session.ask(Fixture.QUESTION, Fixture.greedy().build()).run();
       assertEquals("156", session.answer().text());
     }
@@ -120,37 +114,5 @@ class LoadTest {
     assertThrows(CancelledException.class, Model::new);
     assertTrue(Thread.interrupted());
     new Model().close(); // all is well after it
-  }
-
-  @Test
-  void theLibrarysWordsGoToTheSystemLogger() {
-    List<LogRecord> records = new CopyOnWriteArrayList<>();
-    Handler handler =
-        new Handler() {
-          @Override
-          public void publish(LogRecord record) {
-            records.add(record);
-          }
-
-          @Override
-          public void flush() {}
-
-          @Override
-          public void close() {}
-        };
-    Logger logger = Logger.getLogger("org.raison"); // what System.getLogger is made of by default
-    logger.setLevel(Level.ALL);
-    logger.setUseParentHandlers(false);
-    logger.addHandler(handler);
-    try (Model model = new Model();
-        Session session = model.session()) {
-      session.ask(Fixture.QUESTION, Fixture.greedy().maxTokens(3).build()).run();
-      assertFalse(records.isEmpty());
-      assertFalse(records.get(0).getMessage().isEmpty());
-    } finally {
-      logger.removeHandler(handler);
-      logger.setUseParentHandlers(true);
-      logger.setLevel(null);
-    }
   }
 }

@@ -245,16 +245,16 @@ class RequestTest {
     assertTrue(tensor.bytes() > 0);
     assertTrue(Fixture.MODEL.plan().contains("cpu"));
     assertTrue(Fixture.MODEL.plan(PlanFormat.JSON, 128, 2).startsWith("{"));
-    assertEquals("cpu", Raison.devices().get(0).name());
-    assertEquals(DeviceKind.CPU, Raison.devices().get(0).kind());
-    assertEquals("0.1.0", Raison.version());
-    assertEquals(NativeLibrary.VERSION_NUMBER, Raison.versionNumber());
-    assertEquals("RSN_ERR_KV", Raison.statusName(Status.KV.number()));
-    assertEquals("RSN_ERR_?", Raison.statusName(12345));
+    assertEquals("cpu", Library.devices().get(0).name());
+    assertEquals(DeviceKind.CPU, Library.devices().get(0).kind());
+    assertEquals("0.1.0", Library.version());
+    assertEquals(NativeLibrary.VERSION_NUMBER, Library.versionNumber());
+    assertEquals("RSN_ERR_KV", Library.statusName(Status.KV.number()));
+    assertEquals("RSN_ERR_?", Library.statusName(12345));
     assertEquals(Status.UNKNOWN, Status.of(12345));
     for (Status status : Status.values()) {
       if (status != Status.UNKNOWN && status != Status.OK) {
-        assertEquals("RSN_ERR_" + status.name(), Raison.statusName(status.number()));
+        assertEquals("RSN_ERR_" + status.name(), Library.statusName(status.number()));
         assertEquals(status, RaisonException.of(status.number(), "x").status());
       }
     }

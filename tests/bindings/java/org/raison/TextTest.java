@@ -110,7 +110,7 @@ class TextTest {
       calls.add(() -> Fixture.MODEL.tokenize(bad));
       calls.add(() -> Fixture.MODEL.render(List.of(message)));
       calls.add(() -> new Model(bad).close());
-      calls.add(() -> Raison.devices(bad));
+      calls.add(() -> Library.devices(bad));
       for (Executable call : calls) {
         ArgumentException error = assertThrows(ArgumentException.class, call);
         assertEquals(Status.TEXT, error.status());

@@ -3,8 +3,8 @@ package org.raison;
 import java.util.List;
 
 /** What the library says without a model: its version and the machine's devices. */
-public final class Raison {
-  private Raison() {}
+public final class Library {
+  private Library() {}
 
   /**
    * The version of the native library.
