@@ -174,23 +174,33 @@ class NativeLibraryTest {
     Files.createDirectories(mixed);
     Files.copy(natives().resolve("libraison_java.so"), mixed.resolve("libraison_java.so"));
     Path source = scratch.resolve("old.c");
-    String functions =
-        Fixture.execute(
-                List.of("nm", "-D", "--defined-only", natives().resolve("libraison.so.0").toString()),
-                Map.of())
+    String real = natives().resolve("libraison.so.0").toString();
+    List<String> functions =
+        Fixture.execute(List.of("nm", "-D", "--defined-only", real), Map.of())
             .output()
             .lines()
             .filter(line -> line.contains(" T "))
-            .map(line -> line.replaceAll(".* T ([^@]*).*", "$1"))
-            .map(name -> "int " + name + "(void) { return 99; }\n")
-            .collect(java.util.stream.Collectors.joining());
-    Files.writeString(source, functions);
+            .map(line -> line.replaceAll(".* T ", ""))
+            .toList();
+    StringBuilder code = new StringBuilder();
+    for (String function : functions) {
+      code.append("int ").append(function.replaceAll("@.*", "")).append("(void) { return 99; }\n");
+    }
+    Files.writeString(source, code);
+    Path script = scratch.resolve("old.map");
+    Files.writeString(script, functions.get(0).replaceAll(".*@", "") + " { global: *; };\n");
     Path library = mixed.resolve("libraison.so.0");
     assumeTrue(new java.io.File("/usr/bin/cc").canExecute(), "no C compiler");
     Fixture.Finished compiled =
         Fixture.execute(
             List.of(
-                "cc", "-shared", "-fPIC", "-Wl,-soname,libraison.so.0", "-o", library.toString(),
+                "cc",
+                "-shared",
+                "-fPIC",
+                "-Wl,-soname,libraison.so.0",
+                "-Wl,--version-script=" + script,
+                "-o",
+                library.toString(),
                 source.toString()),
             Map.of());
     assertEquals(0, compiled.status(), compiled.output());
