@@ -62,16 +62,12 @@ for device in "${devices[@]}"; do
       say "  here: $got"
     fi
   done
-  for sessions in 1 4 16; do
-    run "bench" "$raison" bench --device "$device" --shape qwen2-7b --type q8_0 --prompt 512 \
-      --decode 128 --sessions "$sessions" --repeat 1
-  done
   run "bench" "$raison" bench --device "$device" --shape qwen2-7b --type q8_0 --prompt 512 \
-    --decode 128 --depth 8192 --repeat 1
-  run "bench" "$raison" bench --device "$device" --shape v2-lite --type q4_k --prompt 512 \
-    --decode 128 --repeat 1
+    --decode 128 --depth 0,8192 --sessions 1,4,16 --repeat 1
   run "bench with the trace" "$raison" bench --device "$device" --shape v2-lite --type q4_k \
-    --prompt 512 --decode 128 --repeat 1 --trace
+    --prompt 512 --decode 128 --repeat 3 --trace
+  run "bench" "$raison" bench --device "$device" --shape r1 --layers 5 --type q4_k --prompt 512 \
+    --decode 128 --repeat 1
   run "bench, experts on the CPU" "$raison" bench --device "$device" --experts cpu --shape v2-lite \
     --type q4_k --prompt 512 --decode 32 --repeat 1
 done

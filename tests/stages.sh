@@ -2,8 +2,8 @@
 # build folder under build/, so that no flag change makes another one compile again.
 # shellcheck shell=bash
 
-STAGES=(setup build unit library headers abi notices style install asan tsan qemu-x86 arm64 python csharp petit trace
-        real-model demo)
+STAGES=(setup build unit selftest library headers abi notices style install asan tsan qemu-x86 arm64
+        python csharp petit trace real-model demo)
 
 readonly QUESTION="How many r's are in strawberry?"
 
@@ -190,7 +190,8 @@ stage_install() {
 
 # AddressSanitizer and UBSan over the unit tests. -O1: the instrumented kernels are slow at -O0 and
 # slow to compile at -O3. The mutation tests run under a 1 GiB limit: a lying file must not be able to
-# make the loader take more.
+# make the loader take more. The kit's own tests (planted faults, a thousand tokens a model) stay out:
+# they run the code that the golden and operation tests run, for minutes.
 stage_asan() {
   configure asan -DCMAKE_BUILD_TYPE=None -DCMAKE_C_FLAGS="-O1 -g1" -DCMAKE_CXX_FLAGS="-O1 -g1" \
     -DRAISON_SANITIZE=address,undefined -DRAISON_TESTS=ON -DRAISON_TOOLS=OFF -DRAISON_CUDA=OFF \
@@ -199,7 +200,7 @@ stage_asan() {
   export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
   local common=detect_stack_use_after_return=1:strict_string_checks=1
   local rc=0
-  ASAN_OPTIONS=$common run_ctest asan --test-dir build/asan -E '[Ff]uzz|[Mm]utat' || rc=1
+  ASAN_OPTIONS=$common run_ctest asan --test-dir build/asan -E '[Ff]uzz|[Mm]utat|Faults|EndToEnd\.' || rc=1
   if ctest --test-dir build/asan -N -R '[Ff]uzz|[Mm]utat' | grep 'Total Tests: [1-9]' >/dev/null; then
     ASAN_OPTIONS=$common:hard_rss_limit_mb=1024:max_allocation_size_mb=1024 \
       run_ctest asan-fuzz --test-dir build/asan -R '[Ff]uzz|[Mm]utat' || rc=1
@@ -306,6 +307,12 @@ stage_python() {
   rm -f "$report"
   build/venv/bin/python -m pytest -q -rs --junitxml="$report" tests/bindings/python || rc=$?
   python3 tests/junit_counts.py "$report" >>"$STAGE_NOTES"
+  # What `raison convert` writes, read by the gguf package.
+  need_tool
+  report=$LOGS/convert.junit.xml
+  rm -f "$report"
+  RAISON_CLI=$(tool) build/venv/bin/python -m pytest -q -rs --junitxml="$report" tests/convert || rc=$?
+  python3 tests/junit_counts.py "$report" >>"$STAGE_NOTES"
   # NumPy says that the golden files are right, and that each classic mistake would be caught.
   build/venv/bin/python tests/golden/wrong_variants.py --check || rc=1
   return $rc
@@ -391,7 +398,33 @@ CONFIG
   odd=$("$DOTNET" exec "$consumer/bin/Debug/$framework/stream.dll" x /no/such/model.gguf 2>&1 >/dev/null) &&
     fail "a missing file is no failure"
   [[ $odd == *"/no/such/model.gguf"*"(RSN_ERR_NOT_FOUND)" ]] || fail "a missing file's sentence: $odd"
-  count 5 0 0
+
+  # Every snippet of the documentation, as it stands there.
+  local snippets=$ROOT/build/csharp/snippets
+  rm -rf "$snippets"
+  mkdir -p "$snippets"
+  cp "$consumer"/{stream.csproj,nuget.config,Directory.Build.props,Directory.Build.targets} "$snippets/"
+  python3 tests/bindings/csharp/snippets.py README.md docs/csharp.md "$snippets/snippets.cs"
+  NUGET_PACKAGES=$ROOT/build/csharp/packages \
+    "$DOTNET" build -nologo -v quiet "-p:TargetFramework=$framework" "$snippets"
+  "$DOTNET" exec "$snippets/bin/Debug/$framework/stream.dll" ||
+    fail "a snippet of docs/csharp.md does not run"
+  count 6 0 0
+  return $rc
+}
+
+# Every operation, whole models and an answer, on every instruction level that this machine has.
+stage_selftest() {
+  need_tool
+  local level rc=0 ran=0
+  for level in baseline avx2 avx512 neon; do
+    if ! RAISON_CPU=$level "$(tool)" devices 2>/dev/null | grep "^cpu .*$level" >/dev/null; then
+      note_skip "$level: this machine has none"
+      continue
+    fi
+    if RAISON_CPU=$level "$(tool)" selftest --backend cpu; then ran=$((ran + 1)); else rc=1; fi
+  done
+  count "$ran" "$rc" 0
   return $rc
 }
 

@@ -15,9 +15,11 @@ absl::StatusOr<StepBuffer> StepBuffer::Create(Device& device, const StepLimits& 
   take(b.tokens_, limits.rows);
   take(b.positions_, limits.rows);
   take(b.slots_, limits.rows);
-  take(b.row_begin_, limits.sequences + 1);
-  take(b.kv_length_, limits.sequences);
-  take(b.page_begin_, limits.sequences);
+  for (uint32_t part : {0u, 1u}) {
+    take(b.parts_[part].row_begin, limits.sequences + 1);
+    take(b.parts_[part].kv_length, limits.sequences);
+    take(b.parts_[part].page_begin, limits.sequences);
+  }
   take(b.logit_index_, limits.logit_rows);
   take(b.adjust_begin_, limits.logit_rows + 1);
   take(b.expert_slots_, limits.experts);
@@ -63,24 +65,36 @@ absl::Status StepBuffer::CheckLimits(const Step& step) const {
   return absl::OkStatus();
 }
 
-absl::Status StepBuffer::Fill(const Step& step) {
+absl::Status StepBuffer::Fill(const Step& step, bool cut) {
   RSN_RETURN_IF_ERROR(CheckLimits(step));
-  int32_t* w = host_.data();
-  uint32_t row = 0, page = 0, logit = 0, adjust = 0, s = 0;
-  for (const StepSequence& sequence : step.sequences) {
-    const uint32_t n = static_cast<uint32_t>(sequence.tokens.size());
-    const uint32_t first = sequence.pages->length() - n;
-    w[row_begin_ + s] = static_cast<int32_t>(row);
-    w[kv_length_ + s] = static_cast<int32_t>(sequence.pages->length());
-    w[page_begin_ + s] = static_cast<int32_t>(page);
-    for (uint32_t p : sequence.pages->pages()) w[pages_ + page++] = static_cast<int32_t>(p);
-    for (uint32_t i = 0; i < n; ++i, ++row) {
-      w[tokens_ + row] = sequence.tokens[i];
-      w[positions_ + row] = static_cast<int32_t>(first + i);
-      w[slots_ + row] = sequence.pages->Slot(first + i);
+  for (Part& part : parts_) part.first_row = part.rows = part.sequences = 0;
+  row_at_.resize(limits_.rows);
+  const auto end_of_first = [cut](const StepSequence& s) {
+    const uint32_t n = static_cast<uint32_t>(s.tokens.size());
+    return cut && n >= kLeastCutRows ? n / 2 : n;
+  };
+  for (uint32_t p : {0u, 1u}) {
+    parts_[p].first_row = p == 0 ? 0 : parts_[0].rows;
+    uint32_t page = 0, order = 0;
+    for (const StepSequence& s : step.sequences) {
+      const uint32_t n = static_cast<uint32_t>(s.tokens.size()), middle = end_of_first(s);
+      const uint32_t begin = p == 0 ? 0 : middle, end = p == 0 ? middle : n;
+      if (begin < end) Place({s, begin, end, page, order + begin}, parts_[p]);
+      page += static_cast<uint32_t>(s.pages->pages().size());
+      order += n;
     }
+    host_[parts_[p].row_begin + parts_[p].sequences] = static_cast<int32_t>(parts_[p].rows);
+  }
+  parts_[kWhole].rows = parts_[0].rows + parts_[1].rows;
+  if (parts() == 1) parts_[kWhole] = parts_[0];
+
+  int32_t* w = host_.data();
+  uint32_t page = 0, logit = 0, adjust = 0, order = 0;
+  for (const StepSequence& sequence : step.sequences) {
+    for (uint32_t p : sequence.pages->pages()) w[pages_ + page++] = static_cast<int32_t>(p);
+    order += static_cast<uint32_t>(sequence.tokens.size());
     for (uint32_t i = 0; i < sequence.logit_rows; ++i, ++logit) {
-      w[logit_index_ + logit] = static_cast<int32_t>(row - sequence.logit_rows + i);
+      w[logit_index_ + logit] = static_cast<int32_t>(RowAt(order - sequence.logit_rows + i));
       w[adjust_begin_ + logit] = static_cast<int32_t>(adjust);
       if (i + 1 < sequence.logit_rows) continue;
       for (const LogitAdjustment& a : sequence.adjustments) {
@@ -90,21 +104,36 @@ absl::Status StepBuffer::Fill(const Step& step) {
         ++adjust;
       }
     }
-    ++s;
   }
-  w[row_begin_ + s] = static_cast<int32_t>(row);
   w[adjust_begin_ + logit] = static_cast<int32_t>(adjust);
   for (size_t i = 0; i < step.copies.size(); ++i) {
     w[copy_from_ + i] = static_cast<int32_t>(step.copies[i].first);
     w[copy_to_ + i] = static_cast<int32_t>(step.copies[i].second);
   }
-  rows_ = row;
-  sequences_ = s;
   logit_rows_ = logit;
   copies_ = static_cast<uint32_t>(step.copies.size());
   used_pages_ = page;
   used_adjustments_ = adjust;
+  selected_ = kWhole;
   return absl::OkStatus();
+}
+
+void StepBuffer::Place(const Piece& piece, Part& part) {
+  int32_t* w = host_.data();
+  const PageTable& pages = *piece.sequence.pages;
+  const uint32_t n = static_cast<uint32_t>(piece.sequence.tokens.size());
+  const uint32_t first = pages.length() - n;  // the position of token 0
+  w[part.row_begin + part.sequences] = static_cast<int32_t>(part.rows);
+  w[part.kv_length + part.sequences] = static_cast<int32_t>(first + piece.end);
+  w[part.page_begin + part.sequences] = static_cast<int32_t>(piece.page);
+  ++part.sequences;
+  for (uint32_t i = piece.begin; i < piece.end; ++i) {
+    const uint32_t row = part.first_row + part.rows++;
+    w[tokens_ + row] = piece.sequence.tokens[i];
+    w[positions_ + row] = static_cast<int32_t>(first + i);
+    w[slots_ + row] = pages.Slot(first + i);
+    row_at_[piece.order + i - piece.begin] = row;
+  }
 }
 
 void StepBuffer::Upload(Queue& queue) {
@@ -118,9 +147,10 @@ void StepBuffer::Upload(Queue& queue) {
 }
 
 rsn_ragged StepBuffer::Ragged() const {
-  return {.row_begin = View(row_begin_, sequences_ + 1),
-          .kv_length = View(kv_length_, sequences_),
-          .page_begin = View(page_begin_, sequences_),
+  const Part& part = selected();
+  return {.row_begin = View(part.row_begin, part.sequences + 1),
+          .kv_length = View(part.kv_length, part.sequences),
+          .page_begin = View(part.page_begin, part.sequences),
           .pages = View(pages_, limits_.pages),
           .page_tokens = kPageTokens};
 }

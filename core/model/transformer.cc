@@ -14,6 +14,9 @@ absl::StatusOr<std::unique_ptr<Transformer>> Transformer::Create(const Parts& pa
   t->limits_.experts = parts.config->moe.n_routed_experts;
   t->exact_ = parts.exact;
   t->can_record_ = true;
+  for (uint32_t l = 0; l < parts.config->num_hidden_layers; ++l) {
+    t->lends_ |= t->placement_->experts[l] != t->placement_->layers[l];
+  }
   for (const std::shared_ptr<Device>& device : parts.placement->devices) {
     Lane lane;
     RSN_ASSIGN_OR_RETURN(lane.queue, Queue::Create(device));
@@ -40,7 +43,11 @@ absl::Status Transformer::ChooseMla() {
 }
 
 Tensor Transformer::Step(const Tensor& activation) const {
-  return Rows(activation, step_->rows());
+  return Rows(activation, step_->first_row(), step_->rows());
+}
+
+void Transformer::Select(uint32_t part) {
+  for (Lane& lane : lanes_) lane.step.Select(part);
 }
 
 absl::Status Transformer::Run(const raison::Step& step, const std::function<bool()>& stop,
@@ -49,7 +56,7 @@ absl::Status Transformer::Run(const raison::Step& step, const std::function<bool
   status_ = absl::OkStatus();
   for (uint32_t l = 0; l < lanes_.size(); ++l) {
     Enter(l, {});
-    RSN_RETURN_IF_ERROR(step_->Fill(step));
+    RSN_RETURN_IF_ERROR(step_->Fill(step, lends_));
     step_->Upload(*queue_);
     for (const Tensor& cache : cache_->TensorsOf(*placement_->devices[l])) {
       if (step_->copies() == 0) break;
@@ -117,17 +124,31 @@ void Transformer::Enter(uint32_t lane, std::vector<Move> moves) {
   if (recording_ != nullptr) queue_->BeginRecording();
 }
 
+void Transformer::Send(std::vector<Move> moves) {
+  if (recording_ == nullptr) return Run(moves);
+  RecordStage(std::move(moves));
+  queue_->BeginRecording();
+}
+
 void Transformer::Run(const std::vector<Move>& moves) {
+  if (moves.empty() || !status_.ok()) return;
+  uint64_t bytes = 0;
+  for (const Move& move : moves) bytes += TensorBytes(move.source);
+  moving_.resize(bytes);
+  Queue& from = *lanes_[moves[0].from].queue;
+  std::byte* at = moving_.data();
   for (const Move& move : moves) {
-    if (!status_.ok()) return;
-    Queue& from = *lanes_[move.from].queue;
-    const uint64_t bytes = TensorBytes(move.source);
-    moving_.resize(bytes);
-    from.Download(moving_.data(), lanes_[move.from].act.BufferOf(move.source), move.source.offset,
-                  bytes);
-    status_ = from.Synchronize();
-    lanes_[move.to].queue->Upload(lanes_[move.to].act.BufferOf(move.target), move.target.offset,
-                                  moving_.data(), bytes);
+    from.Download(at, lanes_[move.from].act.BufferOf(move.source), move.source.offset,
+                  TensorBytes(move.source));
+    at += TensorBytes(move.source);
+  }
+  status_ = from.Synchronize();
+  if (!status_.ok()) return;
+  at = moving_.data();
+  for (const Move& move : moves) {
+    lanes_[move.to].queue->Upload(lanes_[move.to].act.BufferOf(move.target), move.target.offset, at,
+                                  TensorBytes(move.target));
+    at += TensorBytes(move.target);
   }
 }
 
@@ -143,26 +164,37 @@ void Transformer::Forward(const std::function<bool()>& stop) {
   queue_->Embed({.table = weights_->token_embedding,
                  .tokens = step_->Tokens(),
                  .out = Step(act_->x)});
-  std::vector<bool> has_table(lanes_.size());
-  for (uint32_t l = 0; l < config_->num_hidden_layers; ++l) {
+  has_table_.assign(lanes_.size(), false);
+  const uint32_t parts = step_->parts(), turns = config_->num_hidden_layers * parts;
+  const auto layer = [parts](uint32_t turn) { return turn / parts; };
+  const auto select = [this, parts](uint32_t turn) {
+    if (parts > 1) Select(turn % parts);
+  };
+  BeginLayer(0, 0);
+  for (uint32_t turn = 0; turn < turns; ++turn) {
     if ((stop && stop()) || !status_.ok()) {
       stopped_ = status_.ok();
-      return;
+      break;
     }
-    Enter(placement_->layers[l], {&Activations::x});
-    if (!has_table[lane_]) {
-      has_table[lane_] = true;
-      queue_->RopeTable({.magnitude = static_cast<float>(config_->rope.magnitude),
-                         .positions = step_->Positions(),
-                         .frequencies = weights_->rope_frequencies[lane_],
-                         .out = Step(act_->rope)});
-    }
-    Layer(l);
+    const bool more = turn + 1 < turns;
+    select(turn);
+    LendRows(layer(turn));
+    // While one part's experts work elsewhere this device has the other part to go on with.
+    if (more && parts > 1) BeginLayer(layer(turn + 1), (turn + 1) % parts);
+    select(turn);
+    EndLayer(layer(turn));
+    if (more && parts == 1) BeginLayer(layer(turn + 1), 0);
   }
-  Logits();
+  Select(StepBuffer::kWhole);
+  if (!stopped_ && status_.ok()) Logits();
 }
 
-void Transformer::Layer(uint32_t layer) {
+// As far as the routing, which is what a device needs to know that lends the layer's experts.
+void Transformer::BeginLayer(uint32_t layer, uint32_t part) {
+  if (step_->parts() > 1) Select(part);
+  if (layer > 0) Enter(placement_->layers[layer - 1], {});  // where this part's x lies
+  Enter(placement_->layers[layer], {&Activations::x});
+  if (!has_table_[lane_]) MakeRopeTable(part);
   const LayerWeights& w = weights_->layers[layer];
   queue_->RmsNorm({.epsilon = config_->rms_norm_eps,
                    .in = Step(act_->x),
@@ -173,7 +205,23 @@ void Transformer::Layer(uint32_t layer) {
                    .in = Step(act_->x),
                    .weight = w.ffn_norm,
                    .out = Step(act_->h)});
-  config_->IsMoeLayer(layer) ? Moe(layer) : Ffn(w.ffn);
+  if (config_->IsMoeLayer(layer)) Route(layer);
+}
+
+void Transformer::EndLayer(uint32_t layer) {
+  Enter(placement_->layers[layer], {});
+  config_->IsMoeLayer(layer) ? Moe(layer) : Ffn(weights_->layers[layer].ffn);
+}
+
+// Of all rows, once on each lane.
+void Transformer::MakeRopeTable(uint32_t part) {
+  has_table_[lane_] = true;
+  Select(StepBuffer::kWhole);
+  queue_->RopeTable({.magnitude = static_cast<float>(config_->rope.magnitude),
+                     .positions = step_->Positions(),
+                     .frequencies = weights_->rope_frequencies[lane_],
+                     .out = Step(act_->rope)});
+  if (step_->parts() > 1) Select(part);
 }
 
 void Transformer::Attention(uint32_t layer) {
@@ -287,23 +335,28 @@ void Transformer::ComposedMlaAttention(const rsn_mla_attention& mla) {
 
 // x += down(silu(gate h) * up h)
 void Transformer::Ffn(const FfnWeights& w) {
+  FfnGate(w);
+  FfnDown(w);
+}
+
+void Transformer::FfnGate(const FfnWeights& w) {
   const Tensor gate = Columns(Step(act_->gate), 0, w.gate.shape[0]);
   const Tensor up = Columns(Step(act_->up), 0, w.up.shape[0]);
   queue_->MatMul({.terms = 2,
                   .in = Step(act_->h),
                   .term = {{.weight = w.gate, .out = gate}, {.weight = w.up, .out = up}}});
   queue_->SiluMul({.gate = gate, .up = up, .out = gate});
-  queue_->Project(gate, w.down, Step(act_->x), /*accumulate=*/true);
 }
 
-void Transformer::Moe(uint32_t layer) {
+void Transformer::FfnDown(const FfnWeights& w) {
+  queue_->Project(Columns(Step(act_->gate), 0, w.gate.shape[0]), w.down, Step(act_->x),
+                  /*accumulate=*/true);
+}
+
+void Transformer::Route(uint32_t layer) {
   const MoeWeights& w = weights_->layers[layer].moe;
   const MoeConfig& m = config_->moe;
-  const Tensor h = Step(act_->h);
-  const Tensor ids = Step(act_->expert_ids[layer]);
-  const Tensor weights = Step(act_->expert_weights[layer]);
-
-  queue_->Project(h, w.router, Step(act_->router));
+  queue_->Project(Step(act_->h), w.router, Step(act_->router));
   queue_->MoeRoute({.scoring = m.scoring_func == ScoringFunction::kSigmoid,
                     .groups = m.topk_method == TopkMethod::kGreedy ? 1 : m.n_group,
                     .groups_used = m.topk_method == TopkMethod::kGreedy ? 1 : m.topk_group,
@@ -313,23 +366,31 @@ void Transformer::Moe(uint32_t layer) {
                     .scale = m.routed_scaling_factor,
                     .logits = Step(act_->router),
                     .bias = w.bias,
-                    .ids = ids,
-                    .weights = weights});
-  RoutedExperts(layer);
-  if (m.n_shared_experts > 0) Ffn(w.shared);
+                    .ids = Step(act_->expert_ids[layer]),
+                    .weights = Step(act_->expert_weights[layer])});
 }
 
-// x += the chosen experts of h, where they lie: their inputs go there and the sum comes back.
-void Transformer::RoutedExperts(uint32_t layer) {
-  const MoeWeights& w = weights_->layers[layer].moe;
-  const uint32_t home = lane_, away = placement_->experts[layer];
+// The rows go where the layer's experts lie; x, to which the experts add, comes back after them.
+void Transformer::LendRows(uint32_t layer) {
+  const uint32_t home = placement_->layers[layer], away = placement_->experts[layer];
+  if (home == away || !config_->IsMoeLayer(layer)) return;
+  Enter(home, {});
   const Activations &a = lanes_[home].act, &b = lanes_[away].act;
   const auto move = [&](const Tensor& source, const Tensor& target) {
     return Move{.from = home, .to = away, .source = Step(source), .target = Step(target)};
   };
-  Enter(away, std::vector<Move>{move(a.x, b.x), move(a.h, b.h),
-                                move(a.expert_ids[layer], b.expert_ids[layer]),
-                                move(a.expert_weights[layer], b.expert_weights[layer])});
+  Send({move(a.x, b.x), move(a.h, b.h), move(a.expert_ids[layer], b.expert_ids[layer]),
+        move(a.expert_weights[layer], b.expert_weights[layer])});
+}
+
+// x += the chosen experts of h + the shared expert of h
+void Transformer::Moe(uint32_t layer) {
+  const MoeWeights& w = weights_->layers[layer].moe;
+  const uint32_t home = lane_, away = placement_->experts[layer];
+  const bool shared = config_->moe.n_shared_experts > 0;
+  // What the shared expert can do without the others' sum, this device does beside them.
+  if (shared) FfnGate(w.shared);
+  Enter(away, {});
   queue_->MoeExperts({.accumulate = 1,
                       .in = Step(act_->h),
                       .ids = Step(act_->expert_ids[layer]),
@@ -340,6 +401,7 @@ void Transformer::RoutedExperts(uint32_t layer) {
                       .down = w.down,
                       .out = Step(act_->x)});
   Enter(home, {&Activations::x});
+  if (shared) FfnDown(w.shared);
 }
 
 void Transformer::Logits() {
@@ -409,11 +471,14 @@ absl::Status Transformer::FetchLogits(uint32_t logit_row, std::vector<float>* ou
 absl::Status Transformer::FetchRouting(uint32_t first_row, uint32_t rows,
                                        std::vector<std::vector<RoutedRow>>* out) {
   const size_t used = config_->moe.num_experts_per_tok;
+  // The rows of a sequence that was cut lie apart.
+  const bool all = step_->parts() > 1;
+  const uint32_t first = all ? 0 : first_row, count = all ? step_->rows() : rows;
   const auto fetch = [&](uint32_t layer, auto& to, auto member) {
-    to.resize(rows * used);
+    to.resize(count * used);
     Enter(placement_->layers[layer], {});
-    queue_->Download(to.data(), act_->BufferOf((act_->*member)[layer]), first_row * used * 4,
-                     rows * used * 4);
+    queue_->Download(to.data(), act_->BufferOf((act_->*member)[layer]), first * used * 4,
+                     count * used * 4);
   };
   std::vector<std::vector<int32_t>> ids(config_->num_hidden_layers);
   std::vector<std::vector<float>> weights(config_->num_hidden_layers);
@@ -426,7 +491,7 @@ absl::Status Transformer::FetchRouting(uint32_t first_row, uint32_t rows,
   out->assign(rows, {});
   for (uint32_t l = 0; l < config_->num_hidden_layers; ++l) {
     for (uint32_t r = 0; r < rows && !ids[l].empty(); ++r) {
-      const auto at = static_cast<std::ptrdiff_t>(r * used);
+      const auto at = static_cast<std::ptrdiff_t>((step_->RowAt(first_row + r) - first) * used);
       const auto end = at + static_cast<std::ptrdiff_t>(used);
       (*out)[r].push_back({.layer = l,
                            .experts = {ids[l].begin() + at, ids[l].begin() + end},

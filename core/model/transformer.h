@@ -71,23 +71,31 @@ class Transformer {
 
   Transformer() = default;
   void Forward(const std::function<bool()>& stop);
-  void Layer(uint32_t layer);
+  void BeginLayer(uint32_t layer, uint32_t part);
+  void EndLayer(uint32_t layer);
+  void MakeRopeTable(uint32_t part);
   void Attention(uint32_t layer);
   void MultiHeadLatentAttention(uint32_t layer);
   absl::Status ChooseMla();
   rsn_mla_attention MlaArguments(uint32_t layer) const;
   void ComposedMlaAttention(const rsn_mla_attention& mla);
   void Ffn(const FfnWeights& w);
+  void FfnGate(const FfnWeights& w);
+  void FfnDown(const FfnWeights& w);
+  void Route(uint32_t layer);
+  void LendRows(uint32_t layer);
   void Moe(uint32_t layer);
-  void RoutedExperts(uint32_t layer);
   void Logits();
-  Tensor Step(const Tensor& activation) const;  // this step's rows of it
+  Tensor Step(const Tensor& activation) const;  // the rows of it of this step's selected part
+  void Select(uint32_t part);
   absl::Status ReadLogits(std::vector<LogitRow>* out);
 
   // Continues on another lane, which then has this step's rows of these activations.
   void Enter(uint32_t lane, std::initializer_list<Tensor Activations::*> activations);
   void Enter(uint32_t lane, std::vector<Move> moves);
-  void Run(const std::vector<Move>& moves);
+  // The moves alone: operations go on here.
+  void Send(std::vector<Move> moves);
+  void Run(const std::vector<Move>& moves);  // all from one lane
   void RecordStage(std::vector<Move> moves);
   std::vector<Stage> Record();
   // Waits for every lane; the first failure of the step.
@@ -102,6 +110,8 @@ class Transformer {
   Activations* act_ = nullptr;
 
   bool exact_ = false;
+  bool lends_ = false;            // some layer's experts lie on another device than the layer
+  std::vector<bool> has_table_;   // lanes with this step's rotations
   const Config* config_ = nullptr;
   const Weights* weights_ = nullptr;
   KvCache* cache_ = nullptr;

@@ -182,7 +182,8 @@ typedef struct rsn_kv_write {
   rsn_tensor cache; /* f32|f16|bf16 (pages, heads, page_tokens, width) */
 } rsn_kv_write;
 
-/* cache[to[i]] = cache[from[i]] for whole pages: a fork's first write. */
+/* cache[to[i]] = cache[from[i]] for whole pages, in any order: a fork's first write. No page is in `to`
+ * twice, and none that is in `to` is in `from`, but for from[i] == to[i], which does nothing. */
 typedef struct rsn_kv_copy_page {
   uint32_t struct_size, reserved;
   rsn_tensor cache; /* (pages, heads, page_tokens, width) */

@@ -1,6 +1,8 @@
 // raison bench: tokens a second of prompt processing and of decoding, through the public headers,
-// as an application gets them; and which share of the memory's read bandwidth decoding reaches.
+// as an application gets them; which share of the device's copy rate decoding reaches; and what
+// tracing costs.
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -9,6 +11,7 @@
 #include "samples/cli/arguments.h"
 #include "samples/cli/bandwidth.h"
 #include "samples/cli/commands.h"
+#include "samples/cli/copy_rate.h"
 #include "samples/cli/errors.h"
 #include "samples/cli/interrupt.h"
 #include "samples/cli/model_arguments.h"
@@ -27,10 +30,34 @@ constexpr int32_t kTraceAlternatives = 5;
 
 struct BenchArguments {
   ModelArguments model;
-  std::string shape, type = "q4_k";
-  int32_t layers = 0, prompt = 512, decode = 64, depth = 0, sessions = 1, repeat = 3;
-  bool trace = false, json = false;
+  std::string shape, type = "q4_k", depth = "0", sessions = "1";
+  int32_t layers = 0, prompt = 512, decode = 64, repeat = 3;
+  bool trace = false, json = false, no_copy_rate = false;
+  std::vector<int32_t> depths, session_counts;
 };
+
+constexpr int32_t kMostDepth = 1 << 20;
+constexpr int32_t kMostSessions = 64;
+
+// "0,8192"
+std::vector<int32_t> ParseList(const std::string& option, const std::string& text, int32_t least,
+                               int32_t most) {
+  std::vector<int32_t> out;
+  for (size_t at = 0; at <= text.size();) {
+    const size_t comma = std::min(text.find(',', at), text.size());
+    const std::string word = text.substr(at, comma - at);
+    int32_t number = 0;
+    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), number);
+    if (error != std::errc() || end != word.data() + word.size() || number < least ||
+        number > most) {
+      throw UsageError(option + " takes numbers from " + std::to_string(least) + " to " +
+                       std::to_string(most) + ", not \"" + text + "\"");
+    }
+    out.push_back(number);
+    at = comma + 1;
+  }
+  return out;
+}
 
 struct Measurement {
   std::vector<double> runs;  // tokens/s, the first run thrown away
@@ -39,6 +66,24 @@ struct Measurement {
     std::sort(sorted.begin(), sorted.end());
     return sorted.empty() ? 0 : sorted[sorted.size() / 2];
   }
+};
+
+// What a request records beside the tokens.
+enum class Tracing { kNone, kSteps, kExperts };
+
+// One line of the result: so many sessions together, each behind `depth` tokens.
+struct Setting {
+  int32_t sessions;
+  int32_t depth;
+};
+
+struct Result {
+  Setting setting;
+  Measurement prompt, decode;
+  Measurement decode_steps, decode_experts;  // with the trace; empty where it was not asked for
+  uint64_t passes = 0;                       // of one measured decoding
+  double pass_bytes = 0;  // read by a pass: active weights as stored, and every session's cache
+  double BytesPerSecond() const { return pass_bytes * decode.Median() / setting.sessions; }
 };
 
 double Seconds(Clock::time_point from, Clock::time_point to) {
@@ -69,41 +114,40 @@ std::string TextOfTokens(const Model& model, int64_t count) {
 
 class Bencher {
  public:
-  Bencher(const Model& model, const BenchArguments& arguments)
+  Bencher(const Model& model, const BenchArguments& arguments, Setting setting)
       : model_(model), info_(model.Info()), arguments_(arguments) {
-    const bool experts = arguments.trace && info_.experts > 0;
-    options_.temperature = 0;
-    if (experts) options_.trace = RSN_TRACE_EXPERTS;
-    if (arguments.trace) options_.alternatives = kTraceAlternatives;
-    if (info_.eos_token >= 0) {  // a random model would end anywhere
-      options_.logit_bias_tokens = {info_.eos_token};
-      options_.logit_bias = {-INFINITY};
-    }
-    for (int32_t i = 0; i < arguments.sessions; ++i) sessions_.Add(Session(model));
+    result_.setting = setting;
+    for (int32_t i = 0; i < setting.sessions; ++i) sessions_.Add(Session(model));
     // One token more than the depth: a request needs a token to start from.
-    deep_ = TextOfTokens(model, arguments.depth + 1);
+    deep_ = TextOfTokens(model, setting.depth + 1);
     deeper_ = deep_ + TextOfTokens(model, arguments.prompt);
   }
 
-  void Measure() {
+  Result Measure() {
+    const bool experts = arguments_.trace && info_.experts > 0;
+    // A prompt is one session's: the first setting of each depth measures it.
+    const bool first = result_.setting.sessions == arguments_.session_counts.front();
     for (int32_t i = 0; i <= arguments_.repeat; ++i) {
-      const double prompt = arguments_.prompt > 0 ? PromptOnce() : 0;
-      const double decode = arguments_.decode > 0 ? DecodeOnce() : 0;
+      const double prompt = first && arguments_.prompt > 0 ? PromptOnce() : 0;
+      // Side by side: what tracing costs is a ratio within one repetition.
+      const double decode = arguments_.decode > 0 ? DecodeOnce(Tracing::kNone) : 0;
+      const double steps = decode > 0 && arguments_.trace ? DecodeOnce(Tracing::kSteps) : 0;
+      const double routed = decode > 0 && experts ? DecodeOnce(Tracing::kExperts) : 0;
       if (i == 0) continue;  // pages and caches are cold
-      if (prompt > 0) prompt_.runs.push_back(prompt);
-      if (decode > 0) decode_.runs.push_back(decode);
+      if (prompt > 0) result_.prompt.runs.push_back(prompt);
+      if (decode > 0) result_.decode.runs.push_back(decode);
+      if (steps > 0) result_.decode_steps.runs.push_back(steps);
+      if (routed > 0) result_.decode_experts.runs.push_back(routed);
     }
+    result_.pass_bytes = BytesPerPass();
+    return result_;
   }
 
-  const Measurement& prompt() const { return prompt_; }
-  const Measurement& decode() const { return decode_; }
-  uint64_t decode_passes() const { return passes_; }
-  const ModelInfo& info() const { return info_; }
-
-  // Bytes that one pass over all sessions reads: the weights once, every session's cache.
+ private:
+  // The weights once, every session's cache.
   double BytesPerPass() const {
     double weights = 0;
-    const double sessions = arguments_.sessions;
+    const double sessions = result_.setting.sessions;
     // Of E experts, k drawn at random by each of n tokens: E (1 - (1 - k/E)^n) are met.
     const double met =
         info_.experts == 0
@@ -122,11 +166,23 @@ class Bencher {
       const bool routed = tensor.name.find("_exps.") != std::string::npos;
       weights += static_cast<double>(tensor.bytes) * (routed ? met : 1);
     }
-    const double length = arguments_.depth + arguments_.decode / 2.0;
+    const double length = result_.setting.depth + arguments_.decode / 2.0;
     return weights + sessions * length * static_cast<double>(info_.kv_bytes_per_token);
   }
 
- private:
+  GenerateOptions Options(int32_t max_tokens, Tracing tracing) const {
+    GenerateOptions options;
+    options.temperature = 0;
+    options.max_tokens = max_tokens;
+    if (tracing != Tracing::kNone) options.alternatives = kTraceAlternatives;
+    if (tracing == Tracing::kExperts) options.trace = RSN_TRACE_EXPERTS;
+    if (info_.eos_token >= 0) {  // a random model would end anywhere
+      options.logit_bias_tokens = {info_.eos_token};
+      options.logit_bias = {-INFINITY};
+    }
+    return options;
+  }
+
   // Runs the request of `session` to its end.
   void Finish(Session session) {
     for (Event event; event.kind != RSN_EVENT_DONE;) {
@@ -137,8 +193,7 @@ class Bencher {
 
   // One session, `prompt` tokens behind `depth` that are there already.
   double PromptOnce() {
-    GenerateOptions options = options_;
-    options.max_tokens = 1;
+    const GenerateOptions options = Options(1, Tracing::kNone);
     Session session = sessions_.At(0);
     session.PromptText(deep_, 0, options);
     Finish(session);
@@ -149,14 +204,12 @@ class Bencher {
   }
 
   // All sessions together. The clock runs from the moment when each has its first token.
-  double DecodeOnce() {
-    GenerateOptions options = options_;
-    options.max_tokens = 1;
+  double DecodeOnce(Tracing tracing) {
     for (size_t i = 0; i < sessions_.Size(); ++i) {
-      sessions_.At(i).PromptText(deep_, 0, options);
+      sessions_.At(i).PromptText(deep_, 0, Options(1, Tracing::kNone));
       Finish(sessions_.At(i));
     }
-    options.max_tokens = arguments_.decode + 1;
+    const GenerateOptions options = Options(arguments_.decode + 1, tracing);
     for (size_t i = 0; i < sessions_.Size(); ++i) sessions_.At(i).PromptText(deep_, 0, options);
 
     std::vector<int64_t> tokens(sessions_.Size(), 0);
@@ -179,18 +232,16 @@ class Bencher {
         passes_before = model_.Info().passes;
       }
     }
-    passes_ = model_.Info().passes - passes_before;
+    result_.passes = model_.Info().passes - passes_before;
     return counted == 0 ? 0 : static_cast<double>(counted) / Seconds(begin, end);
   }
 
   Model model_;
   ModelInfo info_;
   BenchArguments arguments_;
-  GenerateOptions options_;
   Sessions sessions_;
   std::string deep_, deeper_;
-  Measurement prompt_, decode_;
-  uint64_t passes_ = 0;
+  Result result_;
 };
 
 std::string Spread(const Measurement& m) {
@@ -199,52 +250,102 @@ std::string Spread(const Measurement& m) {
                 m.runs.size());
 }
 
-void Report(const Bencher& bencher, const BenchArguments& arguments, double bandwidth) {
-  const ModelInfo& info = bencher.info();
-  const double pass_bytes = bencher.BytesPerPass();
-  const double passes = bencher.decode().Median() / arguments.sessions;
-  const double rate = pass_bytes * passes;
-  if (arguments.json) {
-    const Json json = {{"model", info.name},
-                       {"architecture", info.architecture},
-                       {"type", info.type},
-                       {"layers", info.layers},
-                       {"weight_bytes", info.weight_bytes},
-                       {"device", info.device},
-                       {"threads", info.threads},
-                       {"sessions", arguments.sessions},
-                       {"depth", arguments.depth},
-                       {"trace", arguments.trace},
-                       {"prompt_tokens", arguments.prompt},
-                       {"prompt_tokens_per_second", bencher.prompt().Median()},
-                       {"prompt_runs", bencher.prompt().runs},
-                       {"decode_tokens", arguments.decode},
-                       {"decode_tokens_per_second", bencher.decode().Median()},
-                       {"decode_runs", bencher.decode().runs},
-                       {"decode_passes", bencher.decode_passes()},
-                       {"bytes_per_pass", pass_bytes},
-                       {"decode_bytes_per_second", rate},
-                       {"read_bandwidth", bandwidth}};
-    return Print(json.dump(2) + "\n");
+// What the machine can do, measured beside the model: 0 where it was not.
+struct Ceilings {
+  double read = 0;  // by the CPU's threads, where the model is on the CPU
+  double copy = 0;  // (bytes read + bytes written) / time, on the model's device
+};
+
+Ceilings MeasureCeilings(const ModelInfo& info, const BenchArguments& arguments) {
+  Ceilings c;
+  const uint32_t threads = std::max(1u, info.threads);
+  if (!arguments.no_copy_rate) {
+    c.copy = CopyRate(info.device, arguments.model.backend_path, threads);
   }
-  std::string out =
-      info.name + ", " + info.type +
-      Format(", %u layers, %s; %s, %u threads%s\n", info.layers, Bytes(info.weight_bytes).c_str(),
-             info.device.c_str(), info.threads, arguments.trace ? ", with trace" : "");
-  if (!bencher.prompt().runs.empty()) {
-    out += Format("prompt %5d tokens at depth %-6d", arguments.prompt, arguments.depth) +
-           "             " + Spread(bencher.prompt());
+  if (info.device == "cpu") {
+    const uint64_t available = AvailableMemory();
+    c.read = ReadBandwidth(
+        threads, available == 0 ? kBandwidthBytes : std::min(kBandwidthBytes, available / 4));
   }
-  if (!bencher.decode().runs.empty()) {
-    out += Format("decode %5d tokens at depth %-6d%4d sessions", arguments.decode, arguments.depth,
-                  arguments.sessions) +
-           Spread(bencher.decode());
-    out += Format("reads  %s a pass, %s/s: %.0f %% of the %s/s that %u threads read\n",
-                  Bytes(static_cast<uint64_t>(pass_bytes)).c_str(),
-                  Bytes(static_cast<uint64_t>(rate)).c_str(), 100 * rate / bandwidth,
-                  Bytes(static_cast<uint64_t>(bandwidth)).c_str(), info.threads);
+  return c;
+}
+
+// The loss of tracing: the median of the repetitions' ratios.
+double Cost(const Measurement& plain, const Measurement& traced) {
+  Measurement cost;
+  for (size_t i = 0; i < traced.runs.size(); ++i) {
+    cost.runs.push_back(1 - traced.runs[i] / plain.runs[i]);
   }
-  Print(out);
+  return cost.Median();
+}
+
+Json ToJson(const Result& r, const BenchArguments& arguments) {
+  Json json = {{"sessions", r.setting.sessions},
+               {"depth", r.setting.depth},
+               {"prompt_tokens", arguments.prompt},
+               {"prompt_tokens_per_second", r.prompt.Median()},
+               {"prompt_runs", r.prompt.runs},
+               {"decode_tokens", arguments.decode},
+               {"decode_tokens_per_second", r.decode.Median()},
+               {"decode_runs", r.decode.runs},
+               {"decode_passes", r.passes},
+               {"bytes_per_pass", r.pass_bytes},
+               {"decode_bytes_per_second", r.BytesPerSecond()}};
+  if (!r.decode_steps.runs.empty()) json["step_trace_cost"] = Cost(r.decode, r.decode_steps);
+  if (!r.decode_experts.runs.empty()) json["expert_trace_cost"] = Cost(r.decode, r.decode_experts);
+  return json;
+}
+
+void ReportJson(const ModelInfo& info, const BenchArguments& arguments,
+                const std::vector<Result>& results, const Ceilings& ceilings) {
+  Json json = {{"model", info.name},
+               {"architecture", info.architecture},
+               {"type", info.type},
+               {"layers", info.layers},
+               {"weight_bytes", info.weight_bytes},
+               {"device", info.device},
+               {"threads", info.threads},
+               {"read_bandwidth", ceilings.read},
+               {"copy_bandwidth", ceilings.copy},
+               {"results", Json::array()}};
+  for (const Result& r : results) json["results"].push_back(ToJson(r, arguments));
+  Print(json.dump(2) + "\n");
+}
+
+void Report(const ModelInfo& info, const BenchArguments& arguments,
+            const std::vector<Result>& results, const Ceilings& ceilings) {
+  const auto bytes = [](double n) { return Bytes(static_cast<uint64_t>(n)); };
+  std::string out = info.name + ", " + info.type +
+                    Format(", %u layers, %s; %s, %u threads\n", info.layers,
+                           Bytes(info.weight_bytes).c_str(), info.device.c_str(), info.threads);
+  for (const Result& r : results) {
+    const Setting& s = r.setting;
+    if (!r.prompt.runs.empty()) {
+      out += Format("prompt %5d tokens at depth %-6d", arguments.prompt, s.depth) +
+             "             " + Spread(r.prompt);
+    }
+    if (r.decode.runs.empty()) continue;
+    out += Format("decode %5d tokens at depth %-6d%4d sessions", arguments.decode, s.depth,
+                  s.sessions) +
+           Spread(r.decode);
+    out += "reads  " + bytes(r.pass_bytes) + " a pass, " + bytes(r.BytesPerSecond()) + "/s";
+    if (ceilings.copy > 0) {
+      out += Format(": %.0f %% of the copy rate", 100 * r.BytesPerSecond() / ceilings.copy);
+    }
+    out += "\n";
+    if (!r.decode_steps.runs.empty()) {
+      out += Format("trace  steps cost %.1f %%", 100 * Cost(r.decode, r.decode_steps));
+      if (!r.decode_experts.runs.empty()) {
+        out += Format(", with experts %.1f %%", 100 * Cost(r.decode, r.decode_experts));
+      }
+      out += "\n";
+    }
+  }
+  if (ceilings.copy > 0) out += "copy rate " + bytes(ceilings.copy) + "/s on " + info.device;
+  if (ceilings.read > 0) {
+    out += Format("; %u threads read ", info.threads) + bytes(ceilings.read) + "/s";
+  }
+  Print(out + (out.back() == '\n' ? "" : "\n"));
 }
 
 }  // namespace
@@ -253,8 +354,8 @@ int Bench(const Words& words) {
   BenchArguments b;
   Arguments arguments(
       "bench", "[OPTIONS]",
-      "Measures prompt processing and decoding, median of several runs, and the memory's read "
-      "bandwidth in the same run. Without --model or --shape: the model inside.");
+      "Measures prompt processing and decoding, median of several runs, and beside them the rate "
+      "at which the device copies memory. Without --model or --shape: the model inside.");
   std::string shapes;
   for (const std::string& name : RandomModelShapes()) shapes += (shapes.empty() ? "" : ", ") + name;
   arguments.Section("What");
@@ -266,28 +367,36 @@ int Bench(const Words& words) {
                     1 << 20);
   arguments.Integer("--decode", "N", &b.decode, "tokens to decode (64); 0: not measured", 0,
                     1 << 20);
-  arguments.Integer("--depth", "N", &b.depth, "tokens that lie before both (0)", 0, 1 << 20);
-  arguments.Integer("--sessions", "N", &b.sessions, "sessions that decode together (1)", 1, 64);
+  arguments.Text("--depth", "N,...", &b.depth, "tokens that lie before both (0); each is measured");
+  arguments.Text("--sessions", "N,...", &b.sessions,
+                 "sessions that decode together (1); each is measured");
   arguments.Integer("--repeat", "N", &b.repeat, "runs that count (3); one more goes before them", 1,
                     1000);
-  arguments.Flag("--trace", &b.trace, "record alternatives and experts while measuring");
+  arguments.Flag("--trace", &b.trace, "what recording steps with alternatives, and experts, costs");
+  arguments.Flag("--no-copy-rate", &b.no_copy_rate,
+                 "do not measure the copy rate, which takes 4 GiB of the device's memory");
   arguments.Flag("--json", &b.json, "one JSON object");
   b.model.AddTo(arguments);
   arguments.Example("raison bench --shape qwen2-1.5b --type q8_0 --threads 4",
                     "what R1-Distill-Qwen-1.5B would do here");
-  arguments.Example("raison bench --model r1-7b.gguf --depth 8192 --sessions 8",
-                    "eight long conversations at once");
+  arguments.Example("raison bench --model r1-7b.gguf --depth 0,8192 --sessions 1,4,16",
+                    "six lines: up to sixteen conversations at once, short and long");
   if (!arguments.Parse(words)) {
     Print(arguments.Help());
     return kOk;
   }
+  b.depths = ParseList("--depth", b.depth, 0, kMostDepth);
+  b.session_counts = ParseList("--sessions", b.sessions, 1, kMostSessions);
   if (b.prompt == 0 && b.decode == 0) throw UsageError("--prompt 0 and --decode 0 leave nothing");
   if (!b.shape.empty() && !b.model.model.empty()) {
     throw UsageError("--shape and --model name two models");
   }
   // Room for the prompt or the decoding behind the depth, and for words of several tokens.
   constexpr int32_t kSlack = 64;
-  if (b.model.context == 0) b.model.context = b.depth + std::max(b.prompt, b.decode) + kSlack;
+  if (b.model.context == 0) {
+    b.model.context =
+        *std::max_element(b.depths.begin(), b.depths.end()) + std::max(b.prompt, b.decode) + kSlack;
+  }
 
   std::optional<RandomModel> image;  // outlives the model
   std::optional<Model> model;
@@ -304,13 +413,20 @@ int Bench(const Words& words) {
                                   return Model::FromMemory(image->data(), image->size(), options);
                                 });
   }
-  Bencher bencher(*model, b);
-  bencher.Measure();
-  const uint32_t threads = std::max(1u, bencher.info().threads);
-  const uint64_t available = AvailableMemory();
-  const double bandwidth = ReadBandwidth(
-      threads, available == 0 ? kBandwidthBytes : std::min(kBandwidthBytes, available / 4));
-  Report(bencher, b, bandwidth);
+  std::vector<Result> results;
+  for (int32_t depth : b.depths) {
+    for (int32_t sessions : b.session_counts) {
+      results.push_back(Bencher(*model, b, {.sessions = sessions, .depth = depth}).Measure());
+    }
+  }
+  const ModelInfo info = model->Info();
+  Ceilings ceilings;
+  if (b.decode > 0) ceilings = MeasureCeilings(info, b);
+  if (b.json) {
+    ReportJson(info, b, results, ceilings);
+  } else {
+    Report(info, b, results, ceilings);
+  }
   return kOk;
 }
 

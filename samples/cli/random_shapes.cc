@@ -26,16 +26,20 @@ constexpr Dense kDense[] = {
 
 struct Latent {
   const char* name;
-  uint32_t layers, hidden, ffn, heads, q_rank, kv_rank, rope, nope, value;
+  uint32_t layers, dense, hidden, ffn, heads, q_rank, kv_rank, rope, nope, value;
   uint32_t experts, used, shared, expert_ffn, groups, groups_used, gating, vocabulary, context;
   float scale;
-  bool norm, yarn;
+  bool norm;
+  float yarn_log;  // rope.scaling.yarn_log_multiplier; 0: no YaRN
 };
 constexpr Latent kLatent[] = {
-    {"v2-lite", 27, 2048, 10944, 16, 0, 512,    64,     128,  128,   64,
-     6,         2,  1408, 1,     1,  1, 102400, 163840, 1.0f, false, true},
-    {"petit", 8, 256, 512, 8, 128, 64,   16,   32,   32,   16,
-     4,       1, 128, 4,   2, 2,   2048, 2048, 2.5f, true, false},
+    {"v2-lite", 27, 1, 2048, 10944, 16, 0, 512,    64,     128,  128,   64,
+     6,         2,  1408, 1, 1, 1, 102400, 163840, 1.0f, false, 0.0707f},
+    // R1 and V3; `--layers 5` has the three dense ones and two with experts.
+    {"r1", 61, 3, 7168, 18432, 128, 1536, 512,    64,     128,  128,  256,
+     8,    1,  2048, 8, 4, 2, 129280, 163840, 2.5f, true, 0.1f},
+    {"petit", 8, 1, 256, 512, 8, 128, 64,   16,   32,   32,   16,
+     4,       1, 128, 4,   2, 2,   2048, 2048, 2.5f, true, 0},
 };
 
 class TensorList {
@@ -164,7 +168,7 @@ RandomShape MakeLatent(const Latent& m, DType type, uint32_t layers) {
                    {"expert_shared_count", m.shared},
                    {"expert_feed_forward_length", m.expert_ffn},
                    {"expert_gating_func", m.gating},
-                   {"leading_dense_block_count", 1},
+                   {"leading_dense_block_count", std::min(layers, m.dense)},
                    {"rope.dimension_count", m.rope}};
   if (m.q_rank != 0) shape.numbers.push_back({"attention.q_lora_rank", m.q_rank});
   if (m.groups > 1) {
@@ -175,11 +179,11 @@ RandomShape MakeLatent(const Latent& m, DType type, uint32_t layers) {
                  {"attention.layer_norm_rms_epsilon", 1e-6f},
                  {"expert_weights_scale", m.scale}};
   shape.switches = {{"expert_weights_norm", m.norm}};
-  if (m.yarn) {
+  if (m.yarn_log != 0) {
     shape.rope_scaling = "yarn";
     shape.numbers.push_back({"rope.scaling.original_context_length", 4096});
     shape.reals.push_back({"rope.scaling.factor", 40.0f});
-    shape.reals.push_back({"rope.scaling.yarn_log_multiplier", 0.0707f});
+    shape.reals.push_back({"rope.scaling.yarn_log_multiplier", m.yarn_log});
   }
   TensorList list(type, &shape.tensors);
   AddEnds(m.hidden, m.vocabulary, &list);
@@ -189,7 +193,7 @@ RandomShape MakeLatent(const Latent& m, DType type, uint32_t layers) {
     list.Float(b + "attn_norm.weight", {hidden}, Fill::kOnes);
     list.Float(b + "ffn_norm.weight", {hidden}, Fill::kOnes);
     AddLatentAttention(m, b, &list);
-    if (i > 0) {
+    if (i >= m.dense) {
       AddExperts(m, b, &list);
       continue;
     }

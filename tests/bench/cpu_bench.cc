@@ -154,35 +154,71 @@ void Experts(benchmark::State& state) {
         touched * static_cast<double>(inner * width) * (2 * 4.5 + 5.5) / 8);
 }
 
+constexpr int64_t kPageTokens = 64;
+
+void FillCache(Bench& b, const rsn_tensor& cache) {
+  std::vector<uint16_t> keys(Bench::Bytes(cache) / 2);
+  for (size_t i = 0; i < keys.size(); ++i) {
+    keys[i] = F32ToF16(static_cast<float>(i % 91) * 0.01f - 0.45f);
+  }
+  b.table.upload(b.queue, cache.buffer, 0, keys.data(), keys.size() * 2);
+}
+
 // rows of one sequence at the end of `depth` keys.
+rsn_ragged OneSequence(Bench& b, int64_t rows, int64_t depth) {
+  std::vector<int32_t> pages;
+  for (int32_t p = 0; p * kPageTokens < depth; ++p) pages.push_back(p);
+  rsn_ragged g{};
+  g.row_begin = b.Ints({0, static_cast<int32_t>(rows)});
+  g.kv_length = b.Ints({static_cast<int32_t>(depth)});
+  g.page_begin = b.Ints({0});
+  g.pages = b.Ints(pages);
+  g.page_tokens = static_cast<uint32_t>(kPageTokens);
+  return g;
+}
+
 void Attention(benchmark::State& state, int64_t heads, int64_t kv_heads, int64_t width,
                int64_t value) {
   Bench b;
-  const int64_t rows = state.range(0), depth = state.range(1), page = 64;
+  const int64_t rows = state.range(0), depth = state.range(1), page = kPageTokens;
   const int64_t pages = (depth + page - 1) / page;
   rsn_attention a{.struct_size = sizeof a, .scale = 0.1f};
   a.q = b.Floats({rows, heads, width});
   a.k_cache = b.New(DType::kF16, {pages, kv_heads, page, width});
   a.v_cache = a.k_cache;
   a.v_cache.shape[3] = value;
-  std::vector<uint16_t> keys(Bench::Bytes(a.k_cache) / 2);
-  for (size_t i = 0; i < keys.size(); ++i) {
-    keys[i] = F32ToF16(static_cast<float>(i % 91) * 0.01f - 0.45f);
-  }
-  b.table.upload(b.queue, a.k_cache.buffer, 0, keys.data(), keys.size() * 2);
+  FillCache(b, a.k_cache);
   a.out = b.Floats({rows, heads, value});
-  a.ragged.row_begin = b.Ints({0, static_cast<int32_t>(rows)});
-  a.ragged.kv_length = b.Ints({static_cast<int32_t>(depth)});
-  a.ragged.page_begin = b.Ints({0});
-  std::vector<int32_t> list;
-  for (int32_t p = 0; p < pages; ++p) list.push_back(p);
-  a.ragged.pages = b.Ints(list);
-  a.ragged.page_tokens = static_cast<uint32_t>(page);
+  a.ragged = OneSequence(b, rows, depth);
   for (auto _ : state) b.table.attention(b.queue, &a);
   if (b.table.synchronize(b.queue) != 0) state.SkipWithError(b.table.last_error());
   const double pairs = static_cast<double>(rows) * static_cast<double>(depth - (rows - 1) / 2);
   Rates(state, pairs * static_cast<double>(heads * (width + value)),
         static_cast<double>(depth * kv_heads * (width + (value == width ? value : 0)) * 2));
+}
+
+// V2-Lite's latent attention; range(2) is the form: 1 absorbs, 2 expands.
+void LatentAttention(benchmark::State& state) {
+  Bench b;
+  const int64_t rows = state.range(0), depth = state.range(1), heads = 16;
+  const int64_t nope = 128, rope = 64, latent = 512, value = 128;
+  rsn_mla_attention a{.struct_size = sizeof a,
+                      .scale = 0.1f,
+                      .form = static_cast<uint32_t>(state.range(2))};
+  a.q_nope = b.Floats({rows, heads, nope});
+  a.q_rope = b.Floats({rows, heads, rope});
+  a.w_k = b.Weight(DType::kQ8_0, {heads, latent, nope}, true);
+  a.w_v = b.Weight(DType::kQ8_0, {heads, value, latent}, true);
+  a.cache = b.New(DType::kF16, {(depth + kPageTokens - 1) / kPageTokens, 1, kPageTokens,
+                                latent + rope});
+  FillCache(b, a.cache);
+  a.out = b.Floats({rows, heads, value});
+  a.ragged = OneSequence(b, rows, depth);
+  for (auto _ : state) b.table.mla_attention(b.queue, &a);
+  if (b.table.synchronize(b.queue) != 0) state.SkipWithError(b.table.last_error());
+  const double pairs = static_cast<double>(rows) * static_cast<double>(depth - (rows - 1) / 2);
+  Rates(state, pairs * static_cast<double>(heads * (nope + rope + value)),
+        static_cast<double>(depth * (latent + rope) * 2));
 }
 
 void Logits(benchmark::State& state) {
@@ -253,6 +289,9 @@ void Register() {
   benchmark::RegisterBenchmark("attention/v2-lite", [](benchmark::State& s) {
     Attention(s, 16, 1, 576, 512);
   })->Args({1, 512})->Args({1, 8192})->Args({128, 512});
+  benchmark::RegisterBenchmark("mla/v2-lite", LatentAttention)
+      ->ArgNames({"rows", "depth", "form"})
+      ->ArgsProduct({{32, 64, 128, 256, 512}, {512, 4096}, {1, 2}});
   benchmark::RegisterBenchmark("reduce_logits", Logits);
   benchmark::RegisterBenchmark("small_norm", SmallNorm);
   benchmark::RegisterBenchmark("fork_join", ForkJoin)->UseRealTime();

@@ -396,33 +396,48 @@ class Convert(unittest.TestCase):
 
 
 class Bench(unittest.TestCase):
-    small = ["--prompt", "32", "--decode", "8", "--repeat", "1", "--threads", "1", "--json"]
+    small = ["--prompt", "32", "--decode", "8", "--repeat", "1", "--threads", "1",
+             "--no-copy-rate", "--json"]
 
     def test_random_shapes(self):
         for shape, kind in (("petit", "q8_0"), ("petit", "q4_k"), ("petit", "f16")):
             status, out, err = raison("bench", "--shape", shape, "--type", kind, *self.small)
             self.assertEqual((status, err), (0, ""), (shape, kind))
             told = json.loads(out)
-            self.assertGreater(told["prompt_tokens_per_second"], 0)
-            self.assertGreater(told["decode_tokens_per_second"], 0)
+            self.assertGreater(told["results"][0]["prompt_tokens_per_second"], 0)
+            self.assertGreater(told["results"][0]["decode_tokens_per_second"], 0)
             self.assertGreater(told["read_bandwidth"], 1e8)
+
+    def test_the_copy_rate(self):
+        small = [word for word in self.small if word != "--no-copy-rate"]
+        told = json.loads(raison("bench", *small)[1])
+        self.assertGreater(told["copy_bandwidth"], 1e8)
+        self.assertGreater(told["results"][0]["decode_bytes_per_second"], 0)
 
     def test_a_part_is_left_out(self):
         for option, gone, kept in (("--prompt", "prompt", "decode"), ("--decode", "decode", "prompt")):
-            told = json.loads(raison("bench", *self.small, option, "0")[1])
+            told = json.loads(raison("bench", *self.small, option, "0")[1])["results"][0]
             self.assertEqual(told[gone + "_runs"], [])
             self.assertEqual(len(told[kept + "_runs"]), 1)
         self.assertEqual(raison("bench", "--prompt", "0", "--decode", "0")[0], 2)
 
     def test_sessions_share_passes(self):
-        told = json.loads(raison("bench", "--sessions", "4", "--depth", "16", *self.small)[1])
-        # 8 tokens of 4 sessions behind each one's first; a session may begin a pass later.
-        self.assertLessEqual(told["decode_passes"], 12)
-        self.assertEqual(len(told["decode_runs"]), 1)
+        told = json.loads(raison("bench", "--sessions", "1,4", "--depth", "0,16", *self.small)[1])
+        lines = [(r["depth"], r["sessions"]) for r in told["results"]]
+        self.assertEqual(lines, [(0, 1), (0, 4), (16, 1), (16, 4)])
+        for line in told["results"]:
+            # 8 tokens of each session behind its first; a session may begin a pass later.
+            self.assertLessEqual(line["decode_passes"], 12)
+            self.assertEqual(len(line["decode_runs"]), 1)
+        for value in ("", "1,", "0", "65", "1,x"):
+            status, _, err = raison("bench", "--sessions", value)
+            self.assertEqual(status, 2)
+            self.assertIn("--sessions", err)
 
-    def test_trace(self):
-        told = json.loads(raison("bench", "--trace", *self.small)[1])
-        self.assertTrue(told["trace"])
+    def test_what_the_trace_costs(self):
+        told = json.loads(raison("bench", "--trace", *self.small)[1])["results"][0]
+        self.assertLess(told["step_trace_cost"], 1)
+        self.assertLess(told["expert_trace_cost"], 1)
 
 
 class Devices(unittest.TestCase):

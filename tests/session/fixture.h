@@ -43,6 +43,14 @@ inline GenerateOptions Greedy() {
   return options;
 }
 
+// Some 480 tokens, one chunk: attention over it takes its expanded form, and a step that lends its
+// experts is cut in two.
+inline std::string LongQuestion() {
+  std::string question = "Sort from low to high: 12";
+  for (int i = 0; i < 115; ++i) question += ", " + std::to_string(13 + i * 37 % 101);
+  return question;
+}
+
 inline std::vector<Message> Ask(const std::string& text) { return {{"user", text, ""}}; }
 
 struct Told {

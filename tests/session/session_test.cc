@@ -1,5 +1,7 @@
 // Requests, prefixes, shared passes, limits and determinism of sessions, on Petit.
+#include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <thread>
 
 #include "core/backend/far/far_backend.h"
@@ -56,8 +58,9 @@ TEST(SessionTest, SamePrefixGivesTheSameAnswerAndIsNotComputedAgain) {
   EXPECT_EQ(first.tokens, second.tokens);
 }
 
-// A reused prefix gives a fresh run's logits within the tolerance of another chunking: f16 cache
-// rows are bit-equal, so only the MLA form could differ, and a short prompt has one form.
+// A reused prefix gives a fresh run's logits within the tolerance of another chunking: the cache's
+// rows are bit-equal, so only the form of latent attention could differ, and so few rows are always
+// absorbed.
 TEST(SessionTest, ReusedPrefixGivesAFreshRunsLogits) {
   auto reused = NewSession(Petit());
   ASSERT_TRUE(reused->Prompt(Ask(kQuestion), Greedy()).ok());
@@ -78,6 +81,32 @@ TEST(SessionTest, ReusedPrefixGivesAFreshRunsLogits) {
   EXPECT_GT(reused->GetUsage().cached_tokens, 5);
   EXPECT_EQ(fresh->GetUsage().cached_tokens, 0);
   for (size_t i = 0; i < logits[0].size(); ++i) ASSERT_NEAR(logits[0][i], logits[1][i], 1e-3) << i;
+}
+
+// A long prompt's attention is expanded; `exact` has one form, absorbed, for any number of rows.
+TEST(SessionTest, BothFormsOfLatentAttentionGiveOneAnswer) {
+  std::vector<std::vector<float>> logits;
+  std::vector<std::vector<int32_t>> tokens;
+  for (bool exact : {false, true}) {
+    auto session = NewSession(MakeScheduler({.threads = 2, .exact = exact}));
+    GenerateOptions options = Greedy();
+    options.max_tokens = 24;
+    ASSERT_TRUE(session->Prompt(Ask(LongQuestion()), options).ok());
+    Told told;
+    Until(*session, EventKind::kToken, &told);
+    EXPECT_GT(session->GetUsage().prompt_tokens, 200);  // far above the rows that are absorbed
+    auto row = session->Logits();
+    ASSERT_TRUE(row.ok()) << row.status();
+    logits.push_back(*row);
+    tokens.push_back(Listen(*session).tokens);
+  }
+  double most = 0;
+  for (size_t i = 0; i < logits[0].size(); ++i) {
+    most = std::max<double>(most, std::fabs(logits[0][i] - logits[1][i]));
+  }
+  EXPECT_GT(most, 0);  // two forms ran
+  EXPECT_LT(most, 0.2);
+  EXPECT_EQ(tokens[0], tokens[1]);
 }
 
 TEST(SessionTest, EightSessionsOfOneThreadShareEveryPass) {

@@ -4,6 +4,7 @@
 
 #include "core/backend/far/far_backend.h"
 #include "core/backend/registry.h"
+#include "core/model/step_buffer.h"
 #include "tests/session/fixture.h"
 
 namespace raison::testing {
@@ -70,6 +71,43 @@ TEST(SplitTest, ExpertsOfAFarDeviceOnTheReference) {
     SCOPED_TRACE(absl::StrCat(split.device, " experts ", split.experts));
     ExpectSameTrace(Answer({.device = split.device, .experts = split.experts, .threads = 1}, 6),
                     want);
+  }
+}
+
+// A long prompt beside two short ones: its step runs in two parts where experts are lent.
+std::vector<Told> AnswerThree(const ModelOptions& model) {
+  auto scheduler = MakeScheduler(model);
+  std::vector<std::unique_ptr<Session>> owned;
+  std::vector<Session*> sessions;
+  for (const std::string& question : {std::string("What is 17 * 23?"), LongQuestion(),
+                                      std::string("What is 2 + 3?")}) {
+    owned.push_back(NewSession(scheduler));
+    EXPECT_TRUE(owned.back()->Prompt(Ask(question), Short(10)).ok());
+    sessions.push_back(owned.back().get());
+  }
+  std::vector<Told> told(sessions.size());
+  for (size_t which = 0;;) {
+    auto event = Session::NextOfMany(sessions, &which);
+    EXPECT_TRUE(event.ok()) << event.status();
+    if (!event.ok() || event->kind == EventKind::kNone) break;
+    Hear(*event, &told[which]);
+  }
+  EXPECT_GT(owned[1]->GetUsage().prompt_tokens, kLeastCutRows);
+  EXPECT_LT(owned[1]->GetUsage().prompt_tokens, 512);
+  return told;
+}
+
+TEST(SplitTest, PromptsInTwoPartsGiveTheBitsOfOne) {
+  const std::vector<Told> want = AnswerThree({.device = "cpu", .threads = 1});
+  for (const Split& split : {Split{"cpu=3,cpu=5", "cpu"}, Split{"cpu=1,cpu=5,cpu=2", "cpu"}}) {
+    SCOPED_TRACE(absl::StrCat(split.device, " experts ", split.experts));
+    const std::vector<Told> got =
+        AnswerThree({.device = split.device, .experts = split.experts, .threads = 1});
+    for (size_t i = 0; i < want.size(); ++i) {
+      SCOPED_TRACE(i);
+      EXPECT_EQ(want[i].tokens.size(), 10u);
+      ExpectSameTrace(got[i], want[i]);
+    }
   }
 }
 

@@ -383,21 +383,25 @@ TEST(SteeringTest, RewindWithTheOldBranchIsBitIdentical) {
   GenerateOptions options = Greedy();
   options.sampling.temperature = 1.0;
   options.sampling.seed = 11;
-  auto session = NewSession(Petit());
-  ASSERT_TRUE(session->Prompt(Ask(kQuestion), options).ok());
-  const Told first = Listen(*session);
-  const int64_t prompt = session->GetUsage().prompt_tokens;
-  options.branch = 0;
-  for (int64_t position :
-       {prompt, prompt + 1, prompt + 7, prompt + static_cast<int64_t>(first.tokens.size()) - 1}) {
-    ASSERT_TRUE(session->Rewind(position, options).ok()) << position;
-    EXPECT_EQ(session->position(), position);
-    const Told again = Listen(*session);
-    const auto tail = [&](const auto& list) {
-      return std::vector(list.begin() + (position - prompt), list.end());
-    };
-    EXPECT_EQ(again.tokens, tail(first.tokens)) << position;
-    EXPECT_EQ(again.logprobs, tail(first.logprobs)) << position;
+  options.max_tokens = 60;
+  for (const std::string& question : {std::string(kQuestion), LongQuestion()}) {
+    options.branch = -1;
+    auto session = NewSession(Petit());
+    ASSERT_TRUE(session->Prompt(Ask(question), options).ok());
+    const Told first = Listen(*session);
+    const int64_t prompt = session->GetUsage().prompt_tokens;
+    options.branch = 0;
+    for (int64_t position :
+         {prompt, prompt + 1, prompt + 7, prompt + static_cast<int64_t>(first.tokens.size()) - 1}) {
+      ASSERT_TRUE(session->Rewind(position, options).ok()) << position;
+      EXPECT_EQ(session->position(), position);
+      const Told again = Listen(*session);
+      const auto tail = [&](const auto& list) {
+        return std::vector(list.begin() + (position - prompt), list.end());
+      };
+      EXPECT_EQ(again.tokens, tail(first.tokens)) << position;
+      EXPECT_EQ(again.logprobs, tail(first.logprobs)) << position;
+    }
   }
 }
 

@@ -87,6 +87,14 @@ struct Pages {
     return one;
   }
 
+  // Puts x into the first value of sequence 0's row at `position` of a cache.
+  void Spoil(std::vector<float>& cache, int64_t heads, int64_t width, int64_t position,
+             float x) const {
+    if (position < 0) return;
+    const int64_t page = pages[static_cast<size_t>(position / tokens)];
+    cache[static_cast<size_t>((page * heads * tokens + position % tokens) * width)] = x;
+  }
+
   // The cache (count, heads, tokens, width): NaN except at positions in use.
   std::vector<float> Cache(int64_t heads, int64_t width, float scale, Random& random) const {
     std::vector<float> cache(static_cast<size_t>(count * heads * tokens * width), std::nanf(""));
@@ -127,17 +135,11 @@ Problem MakeAttention(const Attend& s, uint64_t seed, int64_t row) {
   const Pages pages(s.sequences, s.page_tokens, seed, random);
   std::vector<float> q = random.Normals(pages.rows() * s.heads * (s.width + 2), s.q_scale);
   if (s.hard_row >= 0) q[static_cast<size_t>(s.hard_row * s.heads * (s.width + 2) + 1)] = s.hard;
-  const auto spoil = [&](std::vector<float>& cache, int64_t position, int64_t width) {
-    if (position < 0) return;
-    const int64_t page = pages.pages[static_cast<size_t>(position / s.page_tokens)];
-    cache[static_cast<size_t>((page * s.kv_heads * s.page_tokens + position % s.page_tokens) *
-                              width)] = s.hard;
-  };
   std::vector<float> k = pages.Cache(s.kv_heads, s.width, 1, random);
-  spoil(k, s.hard_key, s.width);
+  pages.Spoil(k, s.kv_heads, s.width, s.hard_key, s.hard);
   std::vector<float> v =
       s.shared ? std::vector<float>() : pages.Cache(s.kv_heads, s.value_width, 1, random);
-  if (!s.shared) spoil(v, s.hard_value, s.value_width);
+  if (!s.shared) pages.Spoil(v, s.kv_heads, s.value_width, s.hard_value, s.hard);
   rsn_attention a{};
   a.scale = 1.0f / std::sqrt(static_cast<float>(s.width));
   // Queries inside wider heads, as in a joint projection.
@@ -188,8 +190,9 @@ struct Latent {
   uint32_t weight = RSN_DTYPE_F32;
   uint32_t cache = RSN_DTYPE_F16;
   uint32_t form = 0;
-  float hard = 0;
-  int64_t hard_row = -1;  // a value of this row's query is `hard`
+  float hard = 0;         // what these are:
+  int64_t hard_row = -1;  // a value of this row's query
+  int64_t hard_key = -1;  // of sequence 0's cache row at this position
 };
 
 Problem MakeLatent(const Latent& s, uint64_t seed, int64_t row) {
@@ -211,8 +214,9 @@ Problem MakeLatent(const Latent& s, uint64_t seed, int64_t row) {
   rsn_tensor q = p.F32(queries, {rows, s.heads, s.nope + s.rope});
   a.w_k = weight(s.latent, s.nope);
   a.w_v = weight(s.value, s.latent);
-  const std::vector<std::byte> cache =
-      Encode(s.cache, pages.Cache(1, s.latent + s.rope, 0.5f, random));
+  std::vector<float> latents = pages.Cache(1, s.latent + s.rope, 0.5f, random);
+  pages.Spoil(latents, 1, s.latent + s.rope, s.hard_key, s.hard);
+  const std::vector<std::byte> cache = Encode(s.cache, latents);
   a.cache = p.Bytes(cache, s.cache, {pages.count, 1, s.page_tokens, s.latent + s.rope});
   if (row >= 0) {
     q.offset += static_cast<uint64_t>(row * q.stride[0]);
@@ -523,7 +527,21 @@ void AddAttentionCases(std::vector<Case>& cases) {
       AddLatent(cases, absl::StrCat(name, "/", hard, " in a query stays in its row"),
                 {.sequences = {{9, 40}, {1, 20}}, .form = form, .hard = hard, .hard_row = 4},
                 {0, 3, 5, 9});
+      AddLatent(cases, absl::StrCat(name, "/", hard, " in a key reaches only rows that see it"),
+                {.sequences = {{9, 40}, {1, 20}}, .form = form, .hard = hard, .hard_key = 36},
+                {0, 3, 4, 9});
     }
+    // Beyond any chunk, with rows that end inside a block of keys. Form 0 may choose another form
+    // for a row alone.
+    AddLatent(cases, absl::StrCat(name, "/prompts of 600 after 90, 130 and 1"),
+              {.sequences = {{600, 690}, {130, 130}, {1, 300}},
+               .heads = 2,
+               .nope = 24,
+               .rope = 8,
+               .latent = 40,
+               .value = 20,
+               .form = form},
+              form == 0 ? std::vector<int64_t>() : std::vector<int64_t>{0, 165, 166, 511, 599, 730});
     AddLatent(cases, absl::StrCat(name, "/odd sizes"),
               {.sequences = ragged,
                .heads = 1,

@@ -36,9 +36,13 @@ absl::StatusOr<Sequences> Sequences::Read(const Context& context, const rsn_ragg
   return Sequences{one, count};
 }
 
-namespace {
+CacheType CacheTypeOf(uint32_t dtype) {
+  return dtype == RSN_DTYPE_F32   ? CacheType::kF32
+         : dtype == RSN_DTYPE_F16 ? CacheType::kF16
+                                  : CacheType::kBF16;
+}
 
-constexpr int64_t kMostQueries = 64;  // of a tile: rows times heads of the group
+namespace {
 
 // A tile of rows of one sequence for one key head, and the key blocks [block, block_end).
 struct Task {
@@ -56,12 +60,6 @@ struct Worker {
   float* packed;  // (key width, 32)
   float* value;   // (kMostQueries, value width)
 };
-
-CacheType TypeOf(uint32_t dtype) {
-  return dtype == RSN_DTYPE_F32   ? CacheType::kF32
-         : dtype == RSN_DTYPE_F16 ? CacheType::kF16
-                                  : CacheType::kBF16;
-}
 
 class Attention {
  public:
@@ -88,10 +86,6 @@ class Attention {
   }
 
  private:
-  static int64_t Position(const Sequences::One& s, int64_t row) {
-    return s.length - (s.first_row + s.rows - row);
-  }
-
   void PlanTasks(const Sequences& sequences) {
     int64_t most = 0;
     const int64_t tile = std::max<int64_t>(1, kMostQueries / p_.group);
@@ -114,7 +108,7 @@ class Attention {
       const bool split = end - begin <= kFewRows;
       for (int64_t row = begin; row < end; row += tile) {
         const int64_t rows = std::min(tile, end - row);
-        const int64_t blocks = Position(one, row + rows - 1) / kKeyBlock + 1;
+        const int64_t blocks = one.Position(row + rows - 1) / kKeyBlock + 1;
         const int64_t step = split ? kBlocksPerTask : blocks;
         for (int64_t head = 0; head < p_.keys.shape[1]; ++head) {
           for (int64_t h = 0; h < p_.group; h += head_step) {
@@ -151,7 +145,7 @@ class Attention {
       const int64_t row = task.row + i / group, h = task.head_begin + i % group;
       q[i] = p_.q + ((row - p_.first_row) * heads_ + task.head * p_.group + h) * key_width_;
     }
-    const int64_t last = Position(*task.sequence, task.row + task.rows - 1);
+    const int64_t last = task.sequence->Position(task.row + task.rows - 1);
     for (int64_t b = task.block; b < task.block_end; ++b) {
       const int64_t first = b * kKeyBlock;
       const int keys = static_cast<int>(std::min<int64_t>(kKeyBlock, last + 1 - first));
@@ -165,7 +159,7 @@ class Attention {
       for (int i = 0; i < queries; ++i) {
         const int64_t row = task.row + i / group;
         visible[i] = static_cast<int>(std::clamp<int64_t>(
-            Position(*task.sequence, row) + 1 - first, 0, keys));
+            task.sequence->Position(row) + 1 - first, 0, keys));
         if (task.partial >= 0) {
           value[i] = Partial(task, i, b);
         } else if (direct) {
@@ -174,7 +168,7 @@ class Attention {
           value[i] = w.value + i * value_width_;
         }
       }
-      context_.kernels().attend({.type = TypeOf(p_.keys.dtype),
+      context_.kernels().attend({.type = CacheTypeOf(p_.keys.dtype),
                                  .keys = keys,
                                  .key_width = static_cast<int>(key_width_),
                                  .value_width = static_cast<int>(value_width_),

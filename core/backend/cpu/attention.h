@@ -13,6 +13,9 @@ struct Sequences {
     int64_t rows;
     int64_t length;  // keys visible to the last row
     const int32_t* pages;
+
+    // Of row `row` of the step.
+    int64_t Position(int64_t row) const { return length - (first_row + rows - row); }
   };
   const One* one;  // (count)
   int64_t count;
@@ -21,6 +24,12 @@ struct Sequences {
   static absl::StatusOr<Sequences> Read(const Context& context, const rsn_ragged& ragged,
                                         int64_t rows, int64_t key_pages);
 };
+
+// How the kernels read a cache of this type.
+CacheType CacheTypeOf(uint32_t dtype);
+
+// Queries of one call of the kernel: rows times heads of the group.
+inline constexpr int64_t kMostQueries = 64;
 
 struct AttentionProblem {
   rsn_tensor keys;    // (pages, kv_heads, page_tokens, key width)

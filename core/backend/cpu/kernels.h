@@ -86,6 +86,8 @@ struct Kernels {
   void (*add_scaled)(const float *in, float factor, float *out, int64_t n);
   void (*to_f16)(const float *in, uint16_t *out, int64_t n);
   void (*to_bf16)(const float *in, uint16_t *out, int64_t n);
+  // The inverse: n values of a cache row as f32.
+  void (*widen)(CacheType type, const uint8_t *in, float *out, int64_t n);
   LogitSums (*logit_sums)(const float *x, int64_t n);
 };
 

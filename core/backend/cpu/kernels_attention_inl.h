@@ -251,3 +251,16 @@ void Merge(float *maximum, float *sum, float *value, float m, float s, const flo
     value[i] = lanes[0];
   }
 }
+
+template <class Type>
+void WidenTyped(const uint8_t *in, float *out, int64_t n) {
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) Store(out + i, Type::At(in + Type::kBytes * i));
+  for (; i < n; ++i) out[i] = LoadOne<Type>(in + Type::kBytes * i, 0);
+}
+
+void Widen(CacheType type, const uint8_t *in, float *out, int64_t n) {
+  if (type == CacheType::kF32) return WidenTyped<FloatF32>(in, out, n);
+  if (type == CacheType::kF16) return WidenTyped<FloatF16>(in, out, n);
+  WidenTyped<FloatBF16>(in, out, n);
+}

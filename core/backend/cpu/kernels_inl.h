@@ -148,6 +148,7 @@ Kernels MakeKernels(const char *name) {
   k.add_scaled = AddScaled;
   k.to_f16 = ToF16;
   k.to_bf16 = ToBF16;
+  k.widen = Widen;
   k.logit_sums = LogitSumsOf;
   return k;
 }

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "core/backend/cpu/ops.h"
+#include "core/base/dequantize.h"
 
 namespace raison::cpu {
 
@@ -68,6 +69,25 @@ void MultiplyGroup(const Kernels& kernels, const Matrix& m, int64_t group, const
       for (int i = 0; i < n; ++i) at[i] = static_cast<const uint8_t*>(acts[t + i]) + skip;
       dots(scratch.piece, now, at, n, scratch.sums + t * kGroupRows);
     }
+  }
+}
+
+void DecodeGroup(const Matrix& m, int64_t group, uint8_t* scratch, float* out) {
+  const BlockLayout& layout = *m.layout;
+  const int64_t blocks = m.width / layout.weights;
+  for (int r = 0; r < kGroupRows; ++r, out += m.width) {
+    const int64_t row = group * kGroupRows + r;
+    if (row >= m.rows) {
+      std::fill(out, out + m.width, 0.0f);
+      continue;
+    }
+    const uint8_t* bytes = m.data + row * m.stride;
+    if (m.interleaved) {
+      Deinterleave(layout, m.data + group * kGroupRows * blocks * layout.bytes, r, blocks, scratch);
+      bytes = scratch;
+    }
+    DequantizeRow(static_cast<DType>(m.dtype), reinterpret_cast<const std::byte*>(bytes),
+                  static_cast<size_t>(m.width), out);
   }
 }
 

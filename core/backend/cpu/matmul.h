@@ -77,6 +77,9 @@ GroupScratch* TakeGroupScratch(const Context& context);
 void MultiplyGroup(const Kernels& kernels, const Matrix& m, int64_t group, const void* const* acts,
                    int64_t tokens, const GroupScratch& scratch);
 
+// The 16 rows of a group as f32 (16, width); rows beyond the last are 0. `scratch`: a row's blocks.
+void DecodeGroup(const Matrix& m, int64_t group, uint8_t* scratch, float* out);
+
 // How many rows of activations of `width` to take at a time.
 int64_t TokenBlock(int64_t width, bool quantized);
 

@@ -1,8 +1,10 @@
-// Multi-head latent attention in absorbed form: w_k goes into the query, the cache row is key and
-// value of all heads at once, w_v comes after the softmax.
+// Multi-head latent attention: which form each sequence takes, and the absorbed form, where w_k goes
+// into the query, the cache row is key and value of all heads at once and w_v comes after the
+// softmax.
+#include "core/backend/cpu/mla.h"
+
 #include <algorithm>
 
-#include "core/backend/cpu/attention.h"
 #include "core/backend/cpu/matmul.h"
 #include "core/backend/cpu/ops.h"
 
@@ -48,26 +50,24 @@ absl::Status Multiply(const Context& context, const HeadProduct& p) {
   });
 }
 
-}  // namespace
-
-absl::Status Run(const Context& context, const rsn_mla_attention& a) {
-  const int64_t rows = a.q_nope.shape[0], heads = a.q_nope.shape[1];
+// The step's rows [begin, end): whole sequences.
+absl::Status AttendAbsorbed(const Context& context, const Sequences& sequences,
+                            const rsn_mla_attention& a, int64_t begin, int64_t end) {
+  const int64_t heads = a.q_nope.shape[1];
   const int64_t latent = a.w_k.shape[1], rope = a.q_rope.shape[2];
   const int64_t width = latent + rope;
-  if (rows == 0 || heads == 0) return absl::OkStatus();
-  RSN_ASSIGN_OR_RETURN(const Sequences sequences,
-                       Sequences::Read(context, a.ragged, rows, a.cache.shape[0]));
+  if (begin == end) return absl::OkStatus();
   rsn_tensor values = a.cache;
   values.shape[3] = latent;
 
   // Rows are taken some at a time, so that the queries in latent space (heads * 576 floats a row)
   // stay in the cache and their memory does not grow with the prompt.
   constexpr int64_t kRowsAtATime = 32;
-  const int64_t most = std::min(rows, kRowsAtATime);
+  const int64_t most = std::min(end - begin, kRowsAtATime);
   auto* q = context.scratch.Take<float>(most * heads * width);     // (most, heads, latent + rope)
   auto* out = context.scratch.Take<float>(most * heads * latent);  // (most, heads, latent)
-  for (int64_t first = 0; first < rows; first += most) {
-    const int64_t n = std::min(most, rows - first);
+  for (int64_t first = begin; first < end; first += most) {
+    const int64_t n = std::min(most, end - first);
     RSN_RETURN_IF_ERROR(Multiply(context, {.weight = a.w_k,
                                            .rows = n,
                                            .in = F32At(a.q_nope, first),
@@ -104,6 +104,36 @@ absl::Status Run(const Context& context, const rsn_mla_attention& a) {
                                            .out_head = a.out.stride[1] / 4}));
   }
   return absl::OkStatus();
+}
+
+// Rows of a sequence from which expanding is faster. By counting, a key's expansion costs what 170
+// rows save (2 * 512 * 128 multiplications against 768 a row); tests/bench/cpu_bench finds the forms
+// equal at 150 to 160 rows, at 512 keys and at 4,096.
+constexpr int64_t kExpandRows = 160;
+
+bool Expands(const rsn_mla_attention& a, const Sequences::One& sequence) {
+  return a.form == 0 ? sequence.rows >= kExpandRows : a.form == 2;
+}
+
+}  // namespace
+
+absl::Status Run(const Context& context, const rsn_mla_attention& a) {
+  const int64_t rows = a.q_nope.shape[0];
+  if (rows == 0 || a.q_nope.shape[1] == 0) return absl::OkStatus();
+  RSN_ASSIGN_OR_RETURN(const Sequences sequences,
+                       Sequences::Read(context, a.ragged, rows, a.cache.shape[0]));
+  auto* expanding = context.scratch.Take<const Sequences::One*>(sequences.count);
+  size_t count = 0;
+  int64_t begin = 0;  // of the absorbing sequences that wait
+  for (int64_t s = 0; s < sequences.count; ++s) {
+    const Sequences::One& one = sequences.one[s];
+    if (one.rows == 0 || !Expands(a, one)) continue;
+    RSN_RETURN_IF_ERROR(AttendAbsorbed(context, sequences, a, begin, one.first_row));
+    expanding[count++] = &one;
+    begin = one.first_row + one.rows;
+  }
+  RSN_RETURN_IF_ERROR(AttendAbsorbed(context, sequences, a, begin, rows));
+  return AttendExpanded(context, {expanding, count}, a);
 }
 
 }  // namespace raison::cpu

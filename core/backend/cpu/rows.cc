@@ -157,9 +157,10 @@ absl::Status Run(const Context& context, const rsn_kv_write& a) {
   });
 }
 
-absl::Status Run(const Context&, const rsn_kv_copy_page& a) {
-  const int64_t row = a.cache.shape[3] * (a.cache.dtype == RSN_DTYPE_F32 ? 4 : 2);
-  for (int64_t i = 0; i < a.from.shape[0]; ++i) {
+absl::Status Run(const Context& context, const rsn_kv_copy_page& a) {
+  const auto row = static_cast<size_t>(a.cache.shape[3] * (a.cache.dtype == RSN_DTYPE_F32 ? 4 : 2));
+  const int64_t count = a.from.shape[0];
+  for (int64_t i = 0; i < count; ++i) {
     const int32_t from = I32At(a.from)[i], to = I32At(a.to)[i];
     if (from < 0 || from >= a.cache.shape[0]) {
       return BadIndex("kv_copy_page", "from", i, from, a.cache.shape[0]);
@@ -167,15 +168,16 @@ absl::Status Run(const Context&, const rsn_kv_copy_page& a) {
     if (to < 0 || to >= a.cache.shape[0]) {
       return BadIndex("kv_copy_page", "to", i, to, a.cache.shape[0]);
     }
-    if (from == to) continue;
+  }
+  return context.ForEach(count, [&](int64_t i, uint32_t) {
+    const int32_t from = I32At(a.from)[i], to = I32At(a.to)[i];
+    if (from == to) return;
     for (int64_t h = 0; h < a.cache.shape[1]; ++h) {
       for (int64_t t = 0; t < a.cache.shape[2]; ++t) {
-        std::memcpy(RowAt(a.cache, to, h, t), RowAt(a.cache, from, h, t),
-                    static_cast<size_t>(row));
+        std::memcpy(RowAt(a.cache, to, h, t), RowAt(a.cache, from, h, t), row);
       }
     }
-  }
-  return absl::OkStatus();
+  });
 }
 
 }  // namespace raison::cpu
