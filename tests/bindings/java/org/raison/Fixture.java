@@ -41,7 +41,7 @@ final class Fixture {
   }
 
   static Path build() {
-    return Path.of(System.getProperty("raison.build"));
+    return Path.of(System.getProperty("raison.test.build"));
   }
 
   record Finished(int status, String output) {}
