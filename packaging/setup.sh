@@ -6,6 +6,8 @@
 #   packaging/setup.sh --with-cuda  with either: also a CUDA 13.0 compiler where the machine has none
 #   packaging/setup.sh --with-csharp with either: also SWIG, Mono and, where the machine has no dotnet
 #                                   of 3.1 or later, a .NET SDK
+#   packaging/setup.sh --with-java  with either: also SWIG and, where the machine has no javac of 17 or
+#                                   later or no mvn, OpenJDK 17 and Maven (its plug-ins are Maven's own)
 #   packaging/setup.sh --check      with any: install nothing, name what is missing
 #
 # The only place in the project that knows package names. Owns system packages (apt, root or sudo),
@@ -42,6 +44,7 @@ TEST_PACKAGES=(libgtest-dev libbenchmark-dev pybind11-dev python3-dev python3-ve
                "${VULKAN_PACKAGES[@]}")
 # mono-devel: Mono's netstandard.dll is in it; the second runtime that the C# package is tested on.
 CSHARP_PACKAGES=(swig mono-devel)
+JAVA_PACKAGES=(swig)
 # Headers and archives the aarch64 cross build links, unpacked into the sysroot, never installed.
 SYSROOT_PACKAGES=(libpcre2-dev:arm64 libpcre2-8-0:arm64 nlohmann-json3-dev)
 
@@ -49,14 +52,16 @@ mode=demo
 check_only=0
 with_cuda=0
 with_csharp=0
+with_java=0
 for arg in "$@"; do
   case "$arg" in
     --demo) mode=demo ;;
     --tests) mode=tests ;;
     --with-cuda) with_cuda=1 ;;
     --with-csharp) with_csharp=1 ;;
+    --with-java) with_java=1 ;;
     --check) check_only=1 ;;
-    -h | --help) sed -n '2,16s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,18s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) echo "setup.sh: unknown argument '$arg' (try --help)" >&2; exit 2 ;;
   esac
 done
@@ -109,10 +114,19 @@ own_dotnet_is_enough() {
   ((BASH_REMATCH[1] > 3 || (BASH_REMATCH[1] == 3 && BASH_REMATCH[2] >= 1)))
 }
 
+own_jdk_is_enough() {
+  [[ $(javac -version 2>&1) =~ ^javac\ ([0-9]+) ]] && ((BASH_REMATCH[1] >= 17))
+}
+
 wanted=("${DEMO_PACKAGES[@]}")
 own_cargo_is_enough || wanted+=("${RUST_PACKAGES[@]}")
 [[ $mode == tests ]] && wanted+=("${TEST_PACKAGES[@]}")
 ((with_csharp)) && wanted+=("${CSHARP_PACKAGES[@]}")
+if ((with_java)); then
+  wanted+=("${JAVA_PACKAGES[@]}")
+  own_jdk_is_enough || wanted+=(openjdk-17-jdk-headless)
+  command -v mvn >/dev/null || wanted+=(maven)
+fi
 
 command -v dpkg-query >/dev/null || fail "this script knows Debian 12 (apt); on another system" \
   "install the equivalents of: ${wanted[*]}, and Abseil $ABSEIL_SERIES as" \

@@ -3,7 +3,7 @@
 # shellcheck shell=bash
 
 STAGES=(setup build unit selftest library headers abi notices style install asan tsan qemu-x86 arm64
-        python csharp petit trace real-model demo)
+        python csharp java petit trace real-model demo)
 
 readonly QUESTION="How many r's are in strawberry?"
 
@@ -40,10 +40,11 @@ run_ctest() {
 
 tests_build() {
   # One architecture: CI proves that the kernels compile and link, releases have all.
-  local csharp=OFF
+  local csharp=OFF java=OFF
   ! command -v swig >/dev/null || csharp=ON
+  [[ $csharp == OFF ]] || ! command -v javac >/dev/null || java=ON
   configure tests -DRAISON_TESTS=ON -DRAISON_TOOLS=ON -DRAISON_CUDA_ARCHITECTURES=90-real \
-    -DRAISON_CSHARP=$csharp && build tests
+    -DRAISON_CSHARP=$csharp -DRAISON_JAVA=$java && build tests
 }
 library() { echo "$ROOT/build/tests/lib/libraison.so"; }
 tool() { echo "$ROOT/build/tests/bin/raison"; }
@@ -57,7 +58,7 @@ need_tool() {
 }
 
 # ---- stages
-stage_setup() { packaging/setup.sh --tests --with-cuda --with-csharp; }
+stage_setup() { packaging/setup.sh --tests --with-cuda --with-csharp --with-java; }
 
 stage_build() { tests_build; }
 
@@ -406,6 +407,19 @@ CONFIG
     fail "a missing file is no failure"
   [[ $odd == *"/no/such/model.gguf"*"(RSN_ERR_NOT_FOUND)" ]] || fail "a missing file's sentence: $odd"
 
+  # The second sample, with each kind of answer to its question.
+  local where=$ROOT/build/csharp/where line
+  rm -rf "$where"
+  mkdir -p "$where"
+  cp samples/where_did_it_go_wrong/csharp/* "$consumer"/{nuget.config,Directory.Build.props,Directory.Build.targets} "$where/"
+  NUGET_PACKAGES=$ROOT/build/csharp/packages \
+    "$DOTNET" build -nologo -v quiet "-p:TargetFramework=$framework" "$where"
+  for line in "" 2 0 77 x; do
+    diff <("$out/samples/where_did_it_go_wrong_c" <<<"$line" 2>&1) \
+      <("$DOTNET" exec "$where/bin/Debug/$framework/where_did_it_go_wrong.dll" <<<"$line" 2>&1) ||
+      fail "where_did_it_go_wrong in C# prints something else than in C"
+  done
+
   # Every snippet of the documentation, as it stands there.
   local snippets=$ROOT/build/csharp/snippets
   rm -rf "$snippets"
@@ -416,7 +430,7 @@ CONFIG
     "$DOTNET" build -nologo -v quiet "-p:TargetFramework=$framework" "$snippets"
   "$DOTNET" exec "$snippets/bin/Debug/$framework/stream.dll" ||
     fail "a snippet of docs/csharp.md does not run"
-  count 7 0 0
+  count 8 0 0
   return $rc
 }
 
@@ -432,6 +446,59 @@ stage_selftest() {
     if RAISON_CPU=$level "$(tool)" selftest --backend cpu; then ran=$((ran + 1)); else rc=1; fi
   done
   count "$ran" "$rc" 0
+  return $rc
+}
+
+# The Java package as Maven builds and tests it (-Xcheck:jni), then its jar as a user has it.
+stage_java() {
+  command -v swig >/dev/null || skip "swig is not on this machine (packaging/setup.sh --with-java)"
+  command -v javac >/dev/null && command -v mvn >/dev/null ||
+    skip "no JDK or no Maven is on this machine (packaging/setup.sh --with-java)"
+  local out=$ROOT/build/tests log=$LOGS/java-maven.log rc=0 report
+  [[ -f $out/java/natives.stamp ]] || tests_build
+  # Plug-ins and JUnit are asked of Maven Central once for each pom.xml.
+  local repository=${XDG_CACHE_HOME:-$HOME/.cache}/raison/maven stamp offline=()
+  stamp=$(sha256sum <bindings/java/pom.xml)
+  [[ ! -f $repository/.raison-stamp || $(<"$repository/.raison-stamp") != "$stamp" ]] || offline=(-o)
+  rm -rf "$out/maven/surefire-reports"
+  mvn -B --no-transfer-progress "${offline[@]}" "-Dmaven.repo.local=$repository" -f bindings/java \
+    "-Draison.build=$out" verify >"$log" 2>&1 || rc=1
+  cat "$log"
+  for report in "$out"/maven/surefire-reports/TEST-*.xml; do
+    [[ ! -f $report ]] || python3 tests/junit_counts.py "$report" >>"$STAGE_NOTES"
+  done
+  if ((rc)) && [[ ! -d $out/maven/surefire-reports ]] &&
+    grep -E 'Could not transfer artifact|Unknown host|offline mode' "$log" >/dev/null; then
+    skip "Maven Central cannot be reached, so plug-ins and JUnit could not be fetched"
+  fi
+  ((rc)) || printf '%s\n' "$stamp" >"$repository/.raison-stamp"
+  ! grep -E 'in native method|JNI call made' "$log" "$out"/maven/surefire-reports/*.dumpstream 2>/dev/null ||
+    fail "-Xcheck:jni has found something"
+  local kind odd
+  for kind in "" -sources -javadoc; do
+    [[ -f $out/maven/raison-0.1.0$kind.jar ]] || fail "Maven made no raison-0.1.0$kind.jar"
+  done
+  odd=$(nm -D --defined-only "$out/lib/libraison_java.so" | awk '{ print $3 }' |
+    grep -vE '^(Java_org_raison_|JNI_OnLoad$)' || true)
+  [[ -z $odd ]] || fail "libraison_java.so exports $odd"
+
+  # The jar alone, elsewhere: the stream sample, which prints what C prints, and leaves nothing behind.
+  local there="$ROOT/build/java/any where" jar
+  rm -rf "$there"
+  mkdir -p "$there/tmp"
+  cp "$out/maven/raison-0.1.0.jar" samples/stream/Stream.java "$there/"
+  jar="$there/raison-0.1.0.jar"
+  stream() {
+    (cd "$there" && env -i "$(command -v java)" "-Djava.io.tmpdir=$there/tmp" -cp "$jar" Stream.java "$@")
+  }
+  diff <("$out/samples/stream_c") <(stream) || fail "stream in Java prints something else than in C"
+  diff <("$out/samples/stream_c" "What is 12 * 13?") <(stream "What is 12 * 13?") ||
+    fail "stream in Java prints something else than in C"
+  odd=$(stream x /no/such/model.gguf 2>&1 >/dev/null) && fail "a missing file is no failure"
+  [[ $odd == *"/no/such/model.gguf"*"(RSN_ERR_NOT_FOUND)" ]] || fail "a missing file's sentence: $odd"
+  odd=$(find "$there/tmp" -name 'raison-*')
+  [[ -z $odd ]] || fail "the jar has left $odd"
+  count 5 0 0
   return $rc
 }
 

@@ -108,6 +108,28 @@ jfloatArray To_float(JNIEnv* jenv, const std::vector<float>& values) {
 }
 
 }  // namespace
+
+// Refuses a Java layer, or a libraison.so, of another version than the one this was built with,
+// before any other function is called.
+extern "C" JNIEXPORT jint JNICALL JNI_OnLoad(JavaVM* vm, void*) {
+  JNIEnv* jenv = nullptr;
+  if (vm->GetEnv(reinterpret_cast<void**>(&jenv), JNI_VERSION_1_8) != JNI_OK) return JNI_ERR;
+  jclass layer = jenv->FindClass("org/raison/NativeLibrary");
+  if (layer == nullptr) return JNI_ERR;
+  jfieldID field = jenv->GetStaticFieldID(layer, "VERSION_NUMBER", "I");
+  if (field == nullptr) return JNI_ERR;
+  const jint java = jenv->GetStaticIntField(layer, field);
+  const uint32_t library = rsn_version_number();
+  if (java == RSN_VERSION_NUMBER && library == RSN_VERSION_NUMBER) return JNI_VERSION_1_8;
+  jclass type = jenv->FindClass("java/lang/UnsatisfiedLinkError");
+  if (type == nullptr) return JNI_ERR;
+  const std::string sentence = "version " + std::to_string(RSN_VERSION_NUMBER) +
+                               " of the Java binding beside version " + std::to_string(library) +
+                               " of libraison and version " + std::to_string(java) +
+                               " of org.raison";
+  jenv->ThrowNew(type, sentence.c_str());
+  return JNI_ERR;
+}
 %}
 
 %define RAISON_GUARD(CODE...)

@@ -1,10 +1,6 @@
 // What can go wrong while a request is made or runs, and that everything goes on afterwards; and the
 // options that change what events look like.
 #include <algorithm>
-#include <cstring>
-#include <fstream>
-#include <iterator>
-#include <limits>
 
 #include "fixture.h"
 
@@ -171,36 +167,8 @@ TEST(Errors, SentencesAreUtf8WhateverTheFileHolds) {
   says(std::string("a\0b", 3), "a" + unknown + "b");    // does not end the sentence
 }
 
-// Where a tensor's entry in the GGUF header says how far behind the data's beginning it lies; `end`:
-// one past the entry.
-uint64_t OffsetOf(const std::string& gguf, const TensorInfo& tensor, size_t* end) {
-  const uint64_t length = tensor.name.size();
-  std::string name(reinterpret_cast<const char*>(&length), sizeof length);
-  name += tensor.name;
-  size_t at = gguf.find(name) + name.size();
-  uint32_t rank = 0;
-  std::memcpy(&rank, gguf.data() + at, sizeof rank);
-  at += sizeof rank + rank * sizeof(uint64_t) + sizeof(uint32_t);  // dimensions, type
-  uint64_t offset = 0;
-  std::memcpy(&offset, gguf.data() + at, sizeof offset);
-  *end = at + sizeof offset;
-  return offset;
-}
-
 TEST(Errors, AWeightThatIsNoNumberIsAStatus) {
-  std::ifstream in(BuiltIn().Info().path, std::ios::binary);
-  std::string gguf{std::istreambuf_iterator<char>(in), {}};
-  size_t end = 0, header = 0;
-  uint64_t norm = 0;
-  for (size_t i = 0; i < BuiltIn().Info().tensors; ++i) {
-    const TensorInfo tensor = BuiltIn().Tensor(i);
-    const uint64_t offset = OffsetOf(gguf, tensor, &end);
-    header = std::max(header, end);
-    if (tensor.name == "output_norm.weight") norm = offset;
-  }
-  const size_t data = (header + 31) / 32 * 32;  // GGUF's alignment
-  const float nan = std::numeric_limits<float>::quiet_NaN();
-  std::memcpy(&gguf[data + norm], &nan, sizeof nan);
+  const std::string gguf = BuiltInWithNan();
   const Model model = Model::FromBytes(gguf);
   Session session(model);
   session.Ask(kQuestion, Greedy());

@@ -1,4 +1,4 @@
-"""What a newcomer copies: the stream sample and the README's Python."""
+"""What a newcomer copies: the samples and the README's Python."""
 
 import pathlib
 import re
@@ -8,8 +8,10 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 
-def run(*words):
-    return subprocess.run([sys.executable, *words], capture_output=True, text=True, timeout=60)
+def run(*words, **how):
+    return subprocess.run(
+        [sys.executable, *words], capture_output=True, text=True, timeout=60, **how
+    )
 
 
 def test_stream():
@@ -27,6 +29,32 @@ def test_stream():
     done = run(sample, "x", "/no/such/model.gguf")
     assert (done.returncode, done.stdout) == (1, "")
     assert re.match(r"stream: /no/such/model\.gguf.* \(RSN_ERR_NOT_FOUND\)\n$", done.stderr)
+
+
+def test_where_did_it_go_wrong():
+    sample = str(ROOT / "samples" / "where_did_it_go_wrong" / "where_did_it_go_wrong.py")
+    for line in ("", "\n", "2\n", "0\n", "77\n", "x\n"):
+        done = run(sample, input=line)
+        if line in ("77\n", "x\n"):
+            assert done.returncode == 1
+            assert re.search(rf": {line.strip()}: wanted a number from 0 to \d+\n$", done.stderr)
+        else:
+            assert (done.returncode, done.stderr) == (0, "")
+            least = re.search(r"^Step (\d+) is the least confident", done.stdout, re.M)
+            assert least
+            chosen = line.strip() or least[1]
+            again = f"\nAgain from step {chosen}:\n  {chosen}  " in done.stdout
+            assert again == (line != "0\n")
+            if again:
+                assert done.stdout.count("answer: ") == 2
+                assert done.stdout.endswith(("does not say which.\n", "are no proof.\n"))
+        for name in ("where_did_it_go_wrong_c", "where_did_it_go_wrong_cpp"):
+            program = ROOT / "build" / "tests" / "samples" / name
+            if program.exists():
+                other = subprocess.run([program], input=line, capture_output=True, text=True)
+                assert (other.stdout, other.stderr) == (done.stdout, done.stderr), name
+    done = run(sample, "x", "/no/such/model.gguf")
+    assert done.returncode == 1 and done.stderr.endswith(" (RSN_ERR_NOT_FOUND)\n")
 
 
 def test_readme():

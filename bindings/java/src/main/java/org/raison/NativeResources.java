@@ -1,0 +1,134 @@
+package org.raison;
+
+import java.io.File;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+
+/**
+ * The native files of the jar, in a temporary folder that only this user can read, for as long as
+ * this JVM lives. A JVM that was killed leaves its folder; a later one removes it: each holds a
+ * lock in its own.
+ */
+final class NativeResources {
+  private static final String PREFIX = "raison-java-";
+  private static final String LOCK = "lock";
+  private static final Duration YOUNG = Duration.ofHours(1); // perhaps not yet locked
+
+  private static FileLock held; // for as long as the JVM lives
+
+  private NativeResources() {}
+
+  static String folder(String platform) {
+    return "/org/raison/native/" + platform;
+  }
+
+  /** The folder with all files of the platform; null if the jar has none. */
+  static Path extract(String platform) throws IOException {
+    String from = folder(platform) + "/";
+    List<String> index;
+    try (InputStream in = NativeResources.class.getResourceAsStream(from + "files")) {
+      if (in == null) {
+        return null;
+      }
+      index = new String(in.readAllBytes(), StandardCharsets.UTF_8).lines().toList();
+    }
+    String wanted = "version " + NativeLibrary.VERSION_NUMBER;
+    if (index.isEmpty() || !index.get(0).equals(wanted)) {
+      throw new IOException(
+          "its native files are of " + (index.isEmpty() ? "no version" : index.get(0))
+              + ", wanted " + wanted);
+    }
+    Path temporary = new File(System.getProperty("java.io.tmpdir")).toPath();
+    removeAbandoned(temporary);
+    Path folder = Files.createTempDirectory(temporary, PREFIX); // 0700 where the system knows that
+    Runtime.getRuntime().addShutdownHook(new Thread(() -> remove(folder)));
+    held = lock(folder);
+    for (String name : index.subList(1, index.size())) {
+      Path file = folder.resolve(name).normalize();
+      if (!folder.equals(file.getParent())) {
+        throw new IOException("the file " + name + " would lie outside of " + folder);
+      }
+      try (InputStream in = NativeResources.class.getResourceAsStream(from + name)) {
+        if (in == null) {
+          throw new IOException("the jar lacks " + from + name);
+        }
+        Files.copy(in, file);
+      }
+    }
+    return folder;
+  }
+
+  /** Null if another JVM has it. */
+  private static FileLock lock(Path folder) throws IOException {
+    FileChannel channel =
+        FileChannel.open(
+            folder.resolve(LOCK), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+    try {
+      FileLock lock = channel.tryLock();
+      if (lock == null) {
+        channel.close();
+      }
+      return lock;
+    } catch (OverlappingFileLockException thisJvm) {
+      channel.close();
+      return null;
+    }
+  }
+
+  private static void removeAbandoned(Path temporary) {
+    try (DirectoryStream<Path> folders = Files.newDirectoryStream(temporary, PREFIX + "*")) {
+      for (Path folder : folders) {
+        removeIfAbandoned(folder);
+      }
+    } catch (IOException | UncheckedIOException cannotLook) {
+      return; // tidying up is no reason to fail
+    }
+  }
+
+  private static void removeIfAbandoned(Path folder) {
+    try {
+      if (!Files.isDirectory(folder, LinkOption.NOFOLLOW_LINKS)
+          || !Files.isRegularFile(folder.resolve(LOCK), LinkOption.NOFOLLOW_LINKS)
+          || !Files.getOwner(folder, LinkOption.NOFOLLOW_LINKS).getName().equals(owner())
+          || Files.getLastModifiedTime(folder).toInstant().isAfter(Instant.now().minus(YOUNG))) {
+        return;
+      }
+      FileLock lock = lock(folder);
+      if (lock != null) {
+        remove(folder);
+        lock.channel().close();
+      }
+    } catch (IOException | UnsupportedOperationException cannotLook) {
+      return; // somebody else's
+    }
+  }
+
+  private static String owner() {
+    return System.getProperty("user.name");
+  }
+
+  /** The folder is flat. */
+  private static void remove(Path folder) {
+    try (DirectoryStream<Path> files = Files.newDirectoryStream(folder)) {
+      for (Path file : files) {
+        Files.deleteIfExists(file);
+      }
+      Files.deleteIfExists(folder);
+    } catch (IOException | UncheckedIOException cannot) {
+      return; // a later JVM tries again
+    }
+  }
+}

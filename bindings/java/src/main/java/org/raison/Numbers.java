@@ -1,0 +1,20 @@
+package org.raison;
+
+/** Enumerators from the library's numbers, which are the ordinals. */
+final class Numbers {
+  private Numbers() {}
+
+  /** For what a later library may extend: the last constant is UNKNOWN. */
+  static <E extends Enum<E>> E orLast(E[] values, int number) {
+    return number >= 0 && number < values.length - 1 ? values[number] : values[values.length - 1];
+  }
+
+  /** For what only the caller chose. */
+  static <E extends Enum<E>> E known(E[] values, int number) {
+    if (number < 0 || number >= values.length) {
+      throw new LibraryException(
+          Status.INTERNAL, values[0].getDeclaringClass().getSimpleName() + " " + number);
+    }
+    return values[number];
+  }
+}

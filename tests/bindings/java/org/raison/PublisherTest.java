@@ -1,0 +1,178 @@
+package org.raison;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Flow;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.Test;
+
+/** The reactive face: demand, order, ends. */
+class PublisherTest {
+  private static class Collector implements Flow.Subscriber<Event> {
+    final List<Event> events = new CopyOnWriteArrayList<>();
+    final CountDownLatch over = new CountDownLatch(1);
+    final AtomicInteger inside = new AtomicInteger();
+    volatile Flow.Subscription subscription;
+    volatile Throwable error;
+    volatile boolean completed;
+
+    @Override
+    public void onSubscribe(Flow.Subscription given) {
+      subscription = given;
+    }
+
+    @Override
+    public void onNext(Event event) {
+      assertEquals(1, inside.incrementAndGet());
+      events.add(event);
+      inside.decrementAndGet();
+    }
+
+    @Override
+    public void onError(Throwable given) {
+      error = given;
+      over.countDown();
+    }
+
+    @Override
+    public void onComplete() {
+      completed = true;
+      over.countDown();
+    }
+
+    void await() throws InterruptedException {
+      assertTrue(over.await(30, TimeUnit.SECONDS));
+    }
+  }
+
+  private static void until(java.util.function.BooleanSupplier condition)
+      throws InterruptedException {
+    for (int i = 0; i < 3000 && !condition.getAsBoolean(); ++i) {
+      Thread.sleep(10);
+    }
+    assertTrue(condition.getAsBoolean());
+  }
+
+  @Test
+  void nothingComesThatWasNotRequested() throws Exception {
+    try (Session session = Fixture.MODEL.session()) {
+      session.ask(Fixture.QUESTION, Fixture.greedy().build());
+      long position = session.position();
+      Collector collector = new Collector();
+      session.publisher().subscribe(collector);
+      Thread.sleep(50);
+      assertTrue(collector.events.isEmpty() && session.position() == position);
+      collector.subscription.request(2);
+      until(() -> collector.events.size() == 2);
+      Thread.sleep(50);
+      assertEquals(2, collector.events.size());
+      collector.subscription.request(Long.MAX_VALUE);
+      collector.subscription.request(Long.MAX_VALUE); // does not overflow
+      collector.await();
+      assertTrue(collector.completed);
+      Event last = collector.events.get(collector.events.size() - 1);
+      assertEquals(DoneReason.END, last.doneReason());
+      assertEquals("156", last.text());
+    }
+  }
+
+  @Test
+  void cancellingEndsTheRequestAndSilence() throws Exception {
+    try (Session session = Fixture.MODEL.session()) {
+      session.ask(Fixture.QUESTION, Fixture.endless());
+      Collector collector =
+          new Collector() {
+            @Override
+            public void onNext(Event event) {
+              super.onNext(event);
+              if (events.size() == 5) {
+                subscription.cancel();
+                subscription.cancel();
+                subscription.request(1);
+              }
+            }
+          };
+      session.publisher().subscribe(collector);
+      collector.subscription.request(Long.MAX_VALUE);
+      until(() -> collector.events.size() >= 5);
+      Thread.sleep(100);
+      assertEquals(5, collector.events.size());
+      assertEquals(1, collector.over.getCount());
+      assertEquals(DoneReason.CANCELLED, Fixture.last(session).doneReason());
+    }
+  }
+
+  @Test
+  void thereIsOneSubscriber() throws Exception {
+    try (Session session = Fixture.MODEL.session()) {
+      session.ask(Fixture.QUESTION, Fixture.greedy().build());
+      Flow.Publisher<Event> publisher = session.publisher(Runnable::run); // the caller's thread
+      Collector first = new Collector();
+      Collector second = new Collector();
+      publisher.subscribe(first);
+      publisher.subscribe(second);
+      second.await();
+      assertInstanceOf(StateException.class, second.error);
+      second.subscription.request(1);
+      second.subscription.cancel();
+      first.subscription.request(Long.MAX_VALUE);
+      first.await();
+      assertTrue(first.completed);
+    }
+  }
+
+  @Test
+  void errorsArriveOnce() throws Exception {
+    try (Session session = Fixture.MODEL.session()) {
+      session.ask(Fixture.QUESTION, Fixture.endless());
+      Collector none = new Collector();
+      session.publisher().subscribe(none);
+      none.subscription.request(0);
+      none.await();
+      assertInstanceOf(IllegalArgumentException.class, none.error);
+      assertEquals(DoneReason.CANCELLED, Fixture.last(session).doneReason());
+
+      RuntimeException own = new RuntimeException("mine");
+      session.ask(Fixture.QUESTION, Fixture.endless());
+      Collector throwing =
+          new Collector() {
+            @Override
+            public void onNext(Event event) {
+              throw own;
+            }
+          };
+      session.publisher().subscribe(throwing);
+      throwing.subscription.request(9);
+      throwing.await();
+      assertSame(own, throwing.error);
+
+      Collector refused = new Collector();
+      session
+          .publisher(
+              task -> {
+                throw new RejectedExecutionException("full");
+              })
+          .subscribe(refused);
+      refused.subscription.request(1);
+      refused.await();
+      assertInstanceOf(RejectedExecutionException.class, refused.error);
+
+      session.ask(Fixture.QUESTION, Fixture.endless());
+      Collector closed = new Collector();
+      session.publisher().subscribe(closed);
+      closed.subscription.request(Long.MAX_VALUE);
+      until(() -> closed.events.size() > 3);
+      session.close();
+      closed.await();
+      assertTrue(closed.completed || closed.error instanceof StateException);
+    }
+  }
+}

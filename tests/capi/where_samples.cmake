@@ -1,0 +1,46 @@
+# Runs the where_did_it_go_wrong samples with several answers to their question and compares what they
+# print, byte for byte. Inputs: none at all, an empty line, a step, no step, and two wrong ones.
+file(MAKE_DIRECTORY ${FOLDER})
+foreach(input "" "\n" "2\n" "0\n" "77\n" "x\n")
+  file(WRITE ${FOLDER}/input "${input}")
+  unset(first)
+  foreach(program ${C} ${CPP})
+    execute_process(COMMAND ${program} INPUT_FILE ${FOLDER}/input
+      OUTPUT_VARIABLE output ERROR_VARIABLE error RESULT_VARIABLE result)
+    if(input MATCHES "^(77|x)\n$")
+      if(NOT result EQUAL 1 OR NOT error MATCHES "${CMAKE_MATCH_1}: wanted a number from 0 to [0-9]+\n$")
+        message(FATAL_ERROR "${program} with '${input}': exit ${result}\n${error}")
+      endif()
+    elseif(NOT result EQUAL 0 OR NOT error STREQUAL "")
+      message(FATAL_ERROR "${program} with '${input}': exit ${result}\n${error}")
+    elseif(input STREQUAL "0\n")
+      if(output MATCHES "Again from")
+        message(FATAL_ERROR "${program} draws again although 0 was said:\n${output}")
+      endif()
+    else()
+      string(REGEX MATCH "Step ([0-9]+) is the least confident" ignored "${output}")
+      set(chosen ${CMAKE_MATCH_1})
+      if(input STREQUAL "2\n")
+        set(chosen 2)
+      endif()
+      if(NOT output MATCHES "\n  1  [01]\\.[0-9][0-9]  [^\n]+" OR
+         NOT output MATCHES "Again from step ${chosen}:\n  ${chosen}  [01]\\.[0-9][0-9]  " OR
+         NOT output MATCHES "answer: .*answer: " OR
+         NOT output MATCHES "(the confidence does not say which|are no proof)\\.\n$")
+        message(FATAL_ERROR "${program} with '${input}' printed:\n${output}")
+      endif()
+    endif()
+    if(DEFINED first AND NOT "${output}${error}" STREQUAL first)
+      message(FATAL_ERROR "${program} printed:\n${output}\nbut another sample printed:\n${first}")
+    endif()
+    set(first "${output}${error}")
+  endforeach()
+endforeach()
+# A failure is a sentence on stderr and a status.
+foreach(program ${C} ${CPP})
+  execute_process(COMMAND ${program} "x" /no/such/model.gguf
+    OUTPUT_QUIET ERROR_VARIABLE error RESULT_VARIABLE result)
+  if(result EQUAL 0 OR NOT error MATCHES "/no/such/model.gguf.*RSN_ERR_NOT_FOUND")
+    message(FATAL_ERROR "${program} with a missing model: exit ${result}\n${error}")
+  endif()
+endforeach()
