@@ -2,8 +2,8 @@
 # build folder under build/, so that no flag change makes another one compile again.
 # shellcheck shell=bash
 
-STAGES=(setup build unit selftest library headers abi notices style install asan tsan qemu-x86 arm64
-        python petit trace real-model demo)
+STAGES=(setup build unit selftest library headers abi notices style asan tsan qemu-x86 arm64
+        python packages petit trace real-model demo)
 
 readonly QUESTION="How many r's are in strawberry?"
 
@@ -40,7 +40,9 @@ run_ctest() {
 
 tests_build() {
   # One architecture: CI proves that the kernels compile and link, releases have all.
-  configure tests -DRAISON_TESTS=ON -DRAISON_TOOLS=ON -DRAISON_CUDA_ARCHITECTURES=90-real && build tests
+  # The prefix is that of the Debian packages, which are packed from here.
+  configure tests -DRAISON_TESTS=ON -DRAISON_TOOLS=ON -DRAISON_CUDA_ARCHITECTURES=90-real \
+    -DCMAKE_INSTALL_PREFIX=/usr && build tests
 }
 library() { echo "$ROOT/build/tests/lib/libraison.so"; }
 tool() { echo "$ROOT/build/tests/bin/raison"; }
@@ -162,30 +164,6 @@ stage_style() {
   odd=$(grep -rnE '\b(abort|_?exit|_Exit|printf|puts)[[:space:]]*\(|std::(cout|cerr|terminate)' core capi \
       --include='*.cc' --include='*.h' | grep -vE 'snprintf|//.*(abort|exit|printf)' || true)
   [[ -z $odd ]] || fail "the library must not print or end the process: $odd"
-}
-
-# cmake --install, then a program outside the tree that knows only the prefix, built once by CMake's
-# find_package and once by pkg-config.
-stage_install() {
-  need_tool
-  [[ -f packaging/consumer/CMakeLists.txt && -f include/raison/raison.h ]] || skip "nothing to install yet"
-  local prefix=$ROOT/build/prefix
-  rm -rf "$prefix" build/consumer
-  cmake --install build/tests --prefix "$prefix" >/dev/null
-  cmake -S packaging/consumer -B build/consumer -G Ninja -DCMAKE_PREFIX_PATH="$prefix"
-  ninja -C build/consumer
-  build/consumer/consumer
-  local pc
-  pc=$(dirname "$(find "$prefix" -name raison.pc)")
-  if command -v pkg-config >/dev/null; then
-    # shellcheck disable=SC2046
-    gcc -std=c99 packaging/consumer/consumer.c -o build/consumer/by-pkg-config \
-      $(PKG_CONFIG_PATH=$pc pkg-config --cflags --libs raison) -Wl,-rpath,"$(dirname "$pc")"
-    build/consumer/by-pkg-config
-  else
-    note_skip "pkg-config is not on this machine"
-  fi
-  env -i "$prefix/bin/raison" --help >/dev/null
 }
 
 # AddressSanitizer and UBSan over the unit tests. -O1: the instrumented kernels are slow at -O0 and
@@ -315,6 +293,24 @@ stage_python() {
   python3 tests/junit_counts.py "$report" >>"$STAGE_NOTES"
   # NumPy says that the golden files are right, and that each classic mistake would be caught.
   build/venv/bin/python tests/golden/wrong_variants.py --check || rc=1
+  return $rc
+}
+
+# Wheel, sdist, raison-cuda, install tree and Debian packages, each installed into a clean place.
+stage_packages() {
+  need_tool
+  need_venv
+  tests_build >/dev/null
+  build tests raison_natives
+  local line passed=0 rc=0
+  tests/packaging/packages.sh build/tests build/venv/bin/python | tee "$LOGS/packages.txt" || rc=1
+  while read -r line; do
+    case "$line" in
+      "ok "*) ((passed += 1)) ;;
+      "skip "*) note_skip "${line#skip }" ;;
+    esac
+  done <"$LOGS/packages.txt"
+  count $passed $rc 0
   return $rc
 }
 
