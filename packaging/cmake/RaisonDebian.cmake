@@ -4,7 +4,9 @@
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME raison)
 set(CPACK_PACKAGE_VENDOR "The Raison authors")
-set(CPACK_PACKAGE_CONTACT "The Raison authors <raison@localhost>")
+# Whoever publishes packages answers for them.
+set(RAISON_PACKAGER "The Raison authors <raison@localhost>" CACHE STRING "Maintainer of Debian packages")
+set(CPACK_PACKAGE_CONTACT ${RAISON_PACKAGER})
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_PACKAGE_VERSION ${PROJECT_VERSION})
 set(CPACK_STRIP_FILES ON)
@@ -19,12 +21,17 @@ set(CPACK_PRE_BUILD_SCRIPTS ${CMAKE_CURRENT_LIST_DIR}/debian_docs.cmake)
 set(CPACK_RAISON_SOURCE_DIR ${PROJECT_SOURCE_DIR})
 
 set(library libraison${PROJECT_VERSION_MAJOR})
-set(about "Raison loads open reasoning models and shows each step of their thinking: its text, its
- confidence and its cost. Nothing is sent anywhere; a small model is built in.")
+set(about "Raison loads open reasoning models and shows each step of their\nthinking: its text, its \
+confidence and its cost. Nothing is sent\nanywhere; a small model is built in.")
+# dpkg runs ldconfig once for all packages, and knows who has libraison.so.
+set(control ${PROJECT_BINARY_DIR}/debian)
+file(WRITE ${control}/triggers "activate-noawait ldconfig\n")
+file(WRITE ${control}/shlibs
+  "libraison ${PROJECT_VERSION_MAJOR} ${library} (>= ${PROJECT_VERSION})\n")
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_NAME ${library})
 set(CPACK_COMPONENT_LIBRARY_DESCRIPTION "runs open reasoning models on your own hardware\n${about}")
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_SHLIBDEPS ON)
-set(CPACK_DEBIAN_LIBRARY_PACKAGE_GENERATE_SHLIBS ON)
+set(CPACK_DEBIAN_LIBRARY_PACKAGE_CONTROL_EXTRA ${control}/triggers ${control}/shlibs)
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_RECOMMENDS libvulkan1)  # opened at run time
 
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME libraison-dev)
@@ -46,5 +53,6 @@ if(TARGET raison_cuda_plugin)
   set(CPACK_COMPONENT_CUDA_DESCRIPTION "CUDA back end of raison, for NVIDIA cards\n${about}")
   set(CPACK_DEBIAN_CUDA_PACKAGE_DEPENDS "${library} (= ${PROJECT_VERSION})")
   set(CPACK_DEBIAN_CUDA_PACKAGE_SHLIBDEPS ON)
+  set(CPACK_DEBIAN_CUDA_PACKAGE_CONTROL_EXTRA ${control}/triggers)
 endif()
 include(CPack)
