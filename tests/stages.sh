@@ -415,8 +415,8 @@ CONFIG
   NUGET_PACKAGES=$ROOT/build/csharp/packages \
     "$DOTNET" build -nologo -v quiet "-p:TargetFramework=$framework" "$where"
   for line in "" 2 0 77 x; do
-    diff <("$out/samples/where_did_it_go_wrong_c" <<<"$line" 2>&1) \
-      <("$DOTNET" exec "$where/bin/Debug/$framework/where_did_it_go_wrong.dll" <<<"$line" 2>&1) ||
+    diff <("$out/samples/where_did_it_go_wrong_c" ${line:+"$QUESTION"} <<<"$line" 2>&1) \
+      <("$DOTNET" exec "$where/bin/Debug/$framework/where_did_it_go_wrong.dll" ${line:+"$QUESTION"} <<<"$line" 2>&1) ||
       fail "where_did_it_go_wrong in C# prints something else than in C"
   done
 
@@ -500,8 +500,8 @@ stage_java() {
   cp samples/where_did_it_go_wrong/WhereDidItGoWrong.java "$there/"
   local line
   for line in "" 2 0 77 x; do
-    diff <("$out/samples/where_did_it_go_wrong_c" <<<"$line" 2>&1) \
-      <(cd "$there" && java "-Djava.io.tmpdir=$there/tmp" -cp "$jar" WhereDidItGoWrong.java <<<"$line" 2>&1) ||
+    diff <("$out/samples/where_did_it_go_wrong_c" ${line:+"$QUESTION"} <<<"$line" 2>&1) \
+      <(cd "$there" && java "-Djava.io.tmpdir=$there/tmp" -cp "$jar" WhereDidItGoWrong.java ${line:+"$QUESTION"} <<<"$line" 2>&1) ||
       fail "where_did_it_go_wrong in Java prints something else than in C"
   done
   odd=$(find "$there/tmp" -name 'raison-*')
