@@ -1,5 +1,6 @@
-// Events and steps as JSON: the same bytes for every language. Pure functions of the caller's struct;
-// the keys are those of docs/trace.schema.json. Refuses structs whose lists lie about themselves.
+// Events and steps as JSON: the same bytes for every language. Pure functions of the caller's
+// struct; the keys are those of docs/trace.schema.json. Refuses structs whose lists lie about
+// themselves.
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -21,18 +22,18 @@ const char* NameOf(int32_t number, const char* const (&names)[kCount]) {
   return number >= 0 && static_cast<size_t>(number) < kCount ? names[number] : "unknown";
 }
 
-constexpr const char* kKinds[] = {"none",     "progress",    "token",     "step_begin", "step_end",
-                                  "think_begin", "think_end", "notice",    "done"};
+constexpr const char* kKinds[] = {"none",        "progress",  "token",  "step_begin", "step_end",
+                                  "think_begin", "think_end", "notice", "done"};
 constexpr const char* kChannels[] = {"prompt", "thinking", "answer", "control"};
 constexpr const char* kSources[] = {"sampled", "forced", "injected", "prompt"};
 constexpr const char* kThinkEnds[] = {"none",   "model",  "soft_budget", "hard_budget",
                                       "caller", "length", "end_of_text"};
-constexpr const char* kDones[] = {"none",         "end",       "stop_string", "length_thinking",
-                                  "length_answer", "context_full", "cancelled", "stopped",
-                                  "unclosed",     "failed"};
-constexpr const char* kNotices[] = {"none",         "soft_budget", "hard_budget", "answer_reserve",
-                                    "minimum",      "end_thinking", "injected",   "rewound",
-                                    "stopped",      "cancelled",   "placed"};
+constexpr const char* kDones[] = {"none",          "end",          "stop_string", "length_thinking",
+                                  "length_answer", "context_full", "cancelled",   "stopped",
+                                  "unclosed",      "failed"};
+constexpr const char* kNotices[] = {"none",    "soft_budget",  "hard_budget", "answer_reserve",
+                                    "minimum", "end_thinking", "injected",    "rewound",
+                                    "stopped", "cancelled",    "placed"};
 constexpr const char* kMarkers[] = {"plain", "check", "correction", "conclusion"};
 
 // JSON has no NaN; seven digits say all that a float knows.

@@ -341,7 +341,11 @@ stage_csharp() {
   # MSBuild's and the compiler's servers would outlive the stage.
   export MSBUILDDISABLENODEREUSE=1 UseSharedCompilation=false
   local out=$ROOT/build/tests natives=$ROOT/build/tests/csharp-native rc=0 report runtime
-  [[ -f $natives/libraison_csharp.so ]] || tests_build
+  if has_target tests csharp_natives; then
+    build tests csharp_natives parity_c stream_c
+  else
+    tests_build
+  fi
   "$DOTNET" build -nologo -v quiet "-p:RaisonBuild=$out" tests/bindings/csharp
 
   # Each runtime, and what must be alone in its process.
@@ -369,6 +373,9 @@ stage_csharp() {
   odd=$(nm -D --defined-only "$natives/libraison_csharp.so" | awk '{ print $3 }' |
     grep -vE '^(CSharp_Raison_|RaisonSwig_)' || true)
   [[ -z $odd ]] || fail "libraison_csharp.so exports $odd"
+  odd=$(nm -D --undefined-only "$natives"/lib*.so* | grep -oE 'GLIBC_[0-9.]+' | sort -Vu | tail -n 1)
+  [[ $(printf '%s\nGLIBC_2.34\n' "$odd" | sort -V | tail -n 1) == GLIBC_2.34 ]] ||
+    fail "the package's natives need $odd; RHEL 9 has 2.34"
   mkdir -p build/csharp/opaque
   echo 'class SWIGTYPE_p_int {}' >build/csharp/opaque/Opaque.cs
   if cmake -DFOLDER="$ROOT/build/csharp/opaque" -DWRAPPER="$ROOT/build/csharp/none" \
@@ -378,7 +385,7 @@ stage_csharp() {
   rm -r build/csharp/opaque
 
   # The package and its consumer: the stream sample, outside of the tree, which prints what C prints.
-  local consumer=$ROOT/build/csharp/consumer
+  local consumer="$ROOT/build/csharp/une étude"
   rm -rf "$out/nuget" "$consumer" build/csharp/packages
   "$DOTNET" pack -nologo -v quiet --no-restore "-p:RaisonBuild=$out" bindings/csharp/Raison
   mkdir -p "$consumer"
@@ -410,7 +417,7 @@ CONFIG
     "$DOTNET" build -nologo -v quiet "-p:TargetFramework=$framework" "$snippets"
   "$DOTNET" exec "$snippets/bin/Debug/$framework/stream.dll" ||
     fail "a snippet of docs/csharp.md does not run"
-  count 6 0 0
+  count 7 0 0
   return $rc
 }
 

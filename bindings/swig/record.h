@@ -1,7 +1,7 @@
-// Records: a struct of raison.hpp as one flat run of bytes, for languages that would otherwise cross
-// once per field. One list of fields per struct serves both directions. Owns the layout, which
-// bindings/swig/README.md describes and a managed reader follows field by field; refuses records
-// that end early, have bytes left over or claim more elements than they carry.
+// Records: a struct of raison.hpp as one flat run of bytes, for languages that would otherwise
+// cross once per field. One list of fields per struct serves both directions. Owns the layout,
+// which bindings/swig/README.md describes and a managed reader follows field by field; refuses
+// records that end early, have bytes left over or claim more elements than they carry.
 #pragma once
 
 #include <cstdint>
@@ -45,8 +45,8 @@ void Visit(Fields& f, Step& s) {
 template <typename Fields>
 void Visit(Fields& f, Token& t) {
   f(t.token, t.position, t.microseconds, t.text, t.step, t.channel, t.source, t.rank, t.logprob,
-    t.entropy, t.sampled_logprob, t.branch, t.alternatives, t.alternative_logprobs,
-    t.expert_layers, t.experts, t.expert_weights);
+    t.entropy, t.sampled_logprob, t.branch, t.alternatives, t.alternative_logprobs, t.expert_layers,
+    t.experts, t.expert_weights);
 }
 
 template <typename Fields>
@@ -106,9 +106,9 @@ template <typename Fields>
 void Visit(Fields& f, GenerateOptions& o) {
   f(o.max_tokens, o.seed, o.branch, o.temperature, o.top_p, o.min_p, o.repetition_penalty,
     o.presence_penalty, o.frequency_penalty, o.top_k, o.penalty_last_n, o.sampling_order,
-    o.logit_bias_tokens, o.logit_bias, o.stop, o.thinking, o.think_budget_soft,
-    o.think_budget_hard, o.think_minimum, o.answer_reserve, o.continuation, o.template_arguments,
-    o.trace, o.alternatives, o.release, o.wait_ms, o.exclude_first_token, o.continue_last);
+    o.logit_bias_tokens, o.logit_bias, o.stop, o.thinking, o.think_budget_soft, o.think_budget_hard,
+    o.think_minimum, o.answer_reserve, o.continuation, o.template_arguments, o.trace,
+    o.alternatives, o.release, o.wait_ms, o.exclude_first_token, o.continue_last);
 }
 
 class RecordWriter {

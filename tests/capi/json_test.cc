@@ -45,7 +45,8 @@ TEST(Json, EachKindHasItsKeys) {
   };
   EXPECT_EQ(line(RSN_EVENT_PROGRESS, 0),
             R"({"v":1,"event":"progress")" + place + R"(,"done":1,"total":2,"cached":3})");
-  EXPECT_EQ(line(RSN_EVENT_STEP_BEGIN, 0), R"({"v":1,"event":"step_begin")" + place + R"(,"step":5})");
+  EXPECT_EQ(line(RSN_EVENT_STEP_BEGIN, 0),
+            R"({"v":1,"event":"step_begin")" + place + R"(,"step":5})");
   EXPECT_EQ(line(RSN_EVENT_STEP_END, 0),
             R"({"v":1,"event":"step_end")" + place + R"(,"step":5,"text":"t"})");
   EXPECT_EQ(line(RSN_EVENT_THINK_BEGIN, 0), R"({"v":1,"event":"think_begin")" + place + "}");

@@ -5,6 +5,7 @@ using System.Collections.Generic;
 using System.Linq;
 using System.Runtime.CompilerServices;
 using System.Threading;
+using System.Threading.Tasks;
 
 namespace Raison.Tests
 {
@@ -67,6 +68,32 @@ namespace Raison.Tests
             fork.Dispose();
         }
 
+        [Test]
+        private static void AHandlerMayDispose()
+        {
+            Session session = Fixture.Model.CreateSession();
+            int tokens = 0;
+            session.TokenGenerated += (sender, e) => { if (++tokens == 2) ((Session)sender!).Dispose(); };
+            session.Ask(Fixture.Question, Fixture.Greedy());
+            Check.Throws<ObjectDisposedException>(() => session.Run());
+            Check.Equal(2, tokens);
+        }
+
+        [Test]
+        private static void DisposingOfOneOfManyEndsTheLoop()
+        {
+            List<Session> group = Enumerable.Range(0, 3).Select(_ => Fixture.Model.CreateSession()).ToList();
+            group.ForEach(s => s.Ask(Fixture.Question, Fixture.Greedy()));
+            int seen = 0;
+            Check.Throws<ObjectDisposedException>(() =>
+            {
+                foreach (var _ in Session.StepAll(group))
+                    if (++seen == 5) group[1].Dispose();
+            });
+            Check.Equal(5, seen);
+            group.ForEach(s => s.Dispose());
+        }
+
         // Under load: a second thread disposes of the session while the first is inside Next.
         [Test]
         private static void DisposingBesideARunningCallCancelsAndThenFrees()
@@ -96,6 +123,50 @@ namespace Raison.Tests
                 session.Dispose();
                 Check.True(inside.Join(TimeSpan.FromSeconds(10)), "the call came back");
                 Check.Equal(null, other, $"round {round}");
+            }
+        }
+
+        [Test]
+        private static async Task DisposingBesideAnAwaitedLoopEndsIt()
+        {
+            for (int round = 0; round < 20; ++round)
+            {
+                Session session = Fixture.Model.CreateSession();
+                Task dispose = Task.CompletedTask;
+                int seen = 0;
+                try
+                {
+                    await foreach (Event e in session.Ask(Fixture.Question, Fixture.Greedy()))
+                        if (++seen == 3) dispose = Task.Run(session.Dispose);
+                    // The thread was slow: the loop went to its end.
+                    await dispose;
+                }
+                catch (ObjectDisposedException)
+                {
+                }
+                await dispose;
+                Check.True(seen >= 3, "it began");
+                Check.Throws<ObjectDisposedException>(() => session.Next());
+            }
+        }
+
+        [Test]
+        private static void DisposingBesideSessionsThatStepTogetherIsFine()
+        {
+            for (int round = 0; round < 20; ++round)
+            {
+                List<Session> group = Enumerable.Range(0, 4).Select(_ => Fixture.Model.CreateSession()).ToList();
+                group.ForEach(s => s.Ask(Fixture.Question, Fixture.Greedy(40)));
+                var other = new Thread(() => group.ForEach(s => s.Dispose()));
+                Check.Throws<ObjectDisposedException>(() =>
+                {
+                    int seen = 0;
+                    foreach (var _ in Session.StepAll(group))
+                        if (++seen == 3) other.Start();
+                    other.Join();
+                    group[0].Next();  // they were quicker than the thread
+                });
+                other.Join();
             }
         }
 
