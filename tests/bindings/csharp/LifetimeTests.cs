@@ -5,6 +5,7 @@ using System.Collections.Generic;
 using System.Linq;
 using System.Runtime.CompilerServices;
 using System.Threading;
+using System.Threading.Tasks;
 
 namespace Raison.Tests
 {
@@ -122,6 +123,50 @@ namespace Raison.Tests
                 session.Dispose();
                 Check.True(inside.Join(TimeSpan.FromSeconds(10)), "the call came back");
                 Check.Equal(null, other, $"round {round}");
+            }
+        }
+
+        [Test]
+        private static async Task DisposingBesideAnAwaitedLoopEndsIt()
+        {
+            for (int round = 0; round < 20; ++round)
+            {
+                Session session = Fixture.Model.CreateSession();
+                Task dispose = Task.CompletedTask;
+                int seen = 0;
+                try
+                {
+                    await foreach (Event e in session.Ask(Fixture.Question, Fixture.Greedy()))
+                        if (++seen == 3) dispose = Task.Run(session.Dispose);
+                    // The thread was slow: the loop went to its end.
+                    await dispose;
+                }
+                catch (ObjectDisposedException)
+                {
+                }
+                await dispose;
+                Check.True(seen >= 3, "it began");
+                Check.Throws<ObjectDisposedException>(() => session.Next());
+            }
+        }
+
+        [Test]
+        private static void DisposingBesideSessionsThatStepTogetherIsFine()
+        {
+            for (int round = 0; round < 20; ++round)
+            {
+                List<Session> group = Enumerable.Range(0, 4).Select(_ => Fixture.Model.CreateSession()).ToList();
+                group.ForEach(s => s.Ask(Fixture.Question, Fixture.Greedy(40)));
+                var other = new Thread(() => group.ForEach(s => s.Dispose()));
+                Check.Throws<ObjectDisposedException>(() =>
+                {
+                    int seen = 0;
+                    foreach (var _ in Session.StepAll(group))
+                        if (++seen == 3) other.Start();
+                    other.Join();
+                    group[0].Next();  // they were quicker than the thread
+                });
+                other.Join();
             }
         }
 
