@@ -395,8 +395,8 @@ CONFIG
   NUGET_PACKAGES=$ROOT/build/csharp/packages \
     "$DOTNET" build -nologo -v quiet "-p:TargetFramework=$framework" "$where"
   for line in "" 2 0 77 x; do
-    diff <("$out/samples/where_did_it_go_wrong_c" <<<"$line" 2>&1) \
-      <("$DOTNET" exec "$where/bin/Debug/$framework/where_did_it_go_wrong.dll" <<<"$line" 2>&1) ||
+    diff <("$out/samples/where_did_it_go_wrong_c" ${line:+"$QUESTION"} <<<"$line" 2>&1) \
+      <("$DOTNET" exec "$where/bin/Debug/$framework/where_did_it_go_wrong.dll" ${line:+"$QUESTION"} <<<"$line" 2>&1) ||
       fail "where_did_it_go_wrong in C# prints something else than in C"
   done
 
@@ -494,9 +494,17 @@ stage_java() {
     fail "stream in Java prints something else than in C"
   odd=$(stream x /no/such/model.gguf 2>&1 >/dev/null) && fail "a missing file is no failure"
   [[ $odd == *"/no/such/model.gguf"*"(RSN_ERR_NOT_FOUND)" ]] || fail "a missing file's sentence: $odd"
+  # The second sample, with each kind of answer to its question.
+  cp samples/where_did_it_go_wrong/WhereDidItGoWrong.java "$there/"
+  local line
+  for line in "" 2 0 77 x; do
+    diff <("$out/samples/where_did_it_go_wrong_c" ${line:+"$QUESTION"} <<<"$line" 2>&1) \
+      <(cd "$there" && java "-Djava.io.tmpdir=$there/tmp" -cp "$jar" WhereDidItGoWrong.java ${line:+"$QUESTION"} <<<"$line" 2>&1) ||
+      fail "where_did_it_go_wrong in Java prints something else than in C"
+  done
   odd=$(find "$there/tmp" -name 'raison-*')
   [[ -z $odd ]] || fail "the jar has left $odd"
-  count 5 0 0
+  count 6 0 0
   return $rc
 }
 

@@ -118,21 +118,24 @@ int64_t ResidentKib() {
 }
 
 TEST(Lifetime, ManySessionsLeaveNothingBehind) {
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+  constexpr int kCycles = 1000;
+#else
+  constexpr int kCycles = 100;  // their own memory grows: only that nothing is reported counts
+#endif
   int64_t before = 0;
-  for (int i = 0; i < 300; ++i) {
+  for (int i = 0; i < kCycles; ++i) {
     if (i == 100) before = ResidentKib();
     Session session(BuiltIn());
-    session.Ask("Hi", Greedy(8));
+    session.PromptText("1 + 1", RSN_TOKENIZE_BOS, Greedy(1));
     Event event;
     do session.Next(event);
     while (event.kind != RSN_EVENT_TOKEN);
     Session fork = session.Fork();
   }
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-  EXPECT_LT(ResidentKib() - before, 2048) << "KiB more after 200 cycles";
-#else
-  (void)before;
-#endif
+  if (kCycles > 100) {
+    EXPECT_LT(ResidentKib() - before, 1024) << "KiB more from cycle 100 to 1,000";
+  }
 }
 
 }  // namespace

@@ -34,7 +34,8 @@ def test_stream():
 def test_where_did_it_go_wrong():
     sample = str(ROOT / "samples" / "where_did_it_go_wrong" / "where_did_it_go_wrong.py")
     for line in ("", "\n", "2\n", "0\n", "77\n", "x\n"):
-        done = run(sample, input=line)
+        question = ["How many r's are in strawberry?"] if line else []  # its own is the longest
+        done = run(sample, *question, input=line)
         if line in ("77\n", "x\n"):
             assert done.returncode == 1
             assert re.search(rf": {line.strip()}: wanted a number from 0 to \d+\n$", done.stderr)
@@ -51,7 +52,9 @@ def test_where_did_it_go_wrong():
         for name in ("where_did_it_go_wrong_c", "where_did_it_go_wrong_cpp"):
             program = ROOT / "build" / "tests" / "samples" / name
             if program.exists():
-                other = subprocess.run([program], input=line, capture_output=True, text=True)
+                other = subprocess.run(
+                    [program, *question], input=line, capture_output=True, text=True
+                )
                 assert (other.stdout, other.stderr) == (done.stdout, done.stderr), name
     done = run(sample, "x", "/no/such/model.gguf")
     assert done.returncode == 1 and done.stderr.endswith(" (RSN_ERR_NOT_FOUND)\n")
