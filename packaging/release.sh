@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
 # Makes everything that a release publishes, in one folder, and says what it could not make.
 #
-#   packaging/release.sh [FOLDER]       default: build/release/out
+#   packaging/release.sh [FOLDER]       default: build/dist/out
 #   RAISON_PYTHONS="/usr/bin/python3.11 python3.13" packaging/release.sh    wheels for these only
+#   RAISON_CUDA_ARCHITECTURES=90-real packaging/release.sh    CUDA code for these only
 #
 # FOLDER/natives/linux-x64, linux-arm64: what nupkg and jar carry for each platform (target raison_natives);
 # FOLDER: wheels of every CPython from 3.9 on that is on the PATH, for both platforms, raison-cuda, the
 # sdist, Debian packages. win-x64 is not among them: docs/packages.md says what it lacks. Owns
-# build/release; needs what packaging/setup.sh --tests --with-cuda installs, and PyPI for the wheels.
+# build/dist; needs what packaging/setup.sh --tests --with-cuda installs, and PyPI for the wheels.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
-work=$root/build/release
+work=$root/build/dist
 out=${1:-$work/out}
 mkdir -p "$work" "$out"
 out=$(cd "$out" && pwd)
@@ -22,7 +23,7 @@ declare -a missing=()
 say() { printf 'release: %s\n' "$*"; }
 fail() { printf 'release: %s\n' "$*" >&2; exit 1; }
 lacks() { missing+=("$*"); say "not made: $*"; }
-natives() {  # natives NAME OPTIONS...: builds in build/release/NAME, lays FOLDER/natives/NAME
+natives() {  # natives NAME OPTIONS...: builds in build/dist/NAME, lays FOLDER/natives/NAME
   local name=$1
   say "natives of $name"
   cmake -S "$root" -B "$work/$name" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX=/usr \
@@ -37,7 +38,9 @@ natives() {  # natives NAME OPTIONS...: builds in build/release/NAME, lays FOLDE
 
 # ---- linux-x64
 [[ $(uname -sm) == "Linux x86_64" ]] || fail "this script runs on x86-64 Linux"
-natives linux-x64
+cuda=()
+[[ -z ${RAISON_CUDA_ARCHITECTURES:-} ]] || cuda=("-DRAISON_CUDA_ARCHITECTURES=$RAISON_CUDA_ARCHITECTURES")
+natives linux-x64 "${cuda[@]}"
 expected=$("$work/linux-x64/samples/stream_c")
 [[ $expected == *"[final answer: 3]"* ]] || fail "the stream sample answers: $expected"
 if command -v dpkg-deb >/dev/null; then
