@@ -418,9 +418,9 @@ CONFIG
 stage_packages() {
   need_tool
   need_venv
-  tests_build >/dev/null
-  build tests raison_natives
-  local line passed=0 rc=0
+  local line passed=0 rc=0 targets=(raison_natives raison_cli stream_c stream_cpp)
+  ! has_target tests raison_cuda_plugin || targets+=(raison_cuda_plugin)
+  build tests "${targets[@]}"
   tests/packaging/packages.sh build/tests build/venv/bin/python | tee "$LOGS/packages.txt" || rc=1
   while read -r line; do
     case "$line" in
