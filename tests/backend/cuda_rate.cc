@@ -1,10 +1,11 @@
-// Dense products of a prompt's chunk: cuBLAS's own bf16 rate, and beside it the CUDA back end's at the
-// same shapes, by cuBLAS and by its own kernels. For tests/gpu.sh: needs a card, and neither a compiler
-// nor a model.
+// Dense products of a prompt's chunk: cuBLAS's own bf16 rate, and beside it the CUDA back end's at
+// the same shapes, by cuBLAS and by its own kernels. For tests/gpu.sh: needs a card, and neither a
+// compiler nor a model.
 //
 //   raison-cuda-rate PLUGIN [ROWS OUTPUTS WIDTH]...     PLUGIN: libraison-cuda.so
 //
-// Exit status: 0 measured (or cuBLAS is not there, and that is said), 1 something is wrong, 77 no card.
+// Exit status: 0 measured (or cuBLAS is not there, and that is said), 1 something is wrong, 77 no
+// card.
 #include <cuda_runtime.h>
 #include <dlfcn.h>
 
@@ -82,7 +83,8 @@ double Work(const Shape& s) {  // in units of 1e12 operations
          static_cast<double>(s.width);
 }
 
-// -------- the library alone -----------------------------------------------------------------------------
+// -------- the library alone
+// -----------------------------------------------------------------------------
 
 // In 1e12 operations per second; 0: it does not work.
 double LibraryRate(cuda::Cublas& cublas, const Shape& s) {
@@ -98,12 +100,21 @@ double LibraryRate(cuda::Cublas& cublas, const Shape& s) {
         cudaMalloc(&c, bytes(s.rows * s.outputs, 4)) == cudaSuccess &&
         cudaMemsetAsync(a, 0x3c, bytes(s.outputs * s.width, 2), stream) == cudaSuccess &&
         cudaMemsetAsync(b, 0x3d, bytes(s.rows * s.width, 2), stream) == cudaSuccess) {
-      const cuda::Gemm g{.outputs = s.outputs, .rows = s.rows, .width = s.width, .a = a,
-                         .a_stride = s.width, .b = b, .type = RSN_DTYPE_BF16,
-                         .c = static_cast<float*>(c), .c_stride = s.outputs, .alpha = 1, .add = false};
+      const cuda::Gemm g{.outputs = s.outputs,
+                         .rows = s.rows,
+                         .width = s.width,
+                         .a = a,
+                         .a_stride = s.width,
+                         .b = b,
+                         .type = RSN_DTYPE_BF16,
+                         .c = static_cast<float*>(c),
+                         .c_stride = s.outputs,
+                         .alpha = 1,
+                         .add = false};
       bool works = true;
-      const double seconds = Seconds([&] { works = works && (*dense)->Multiply(g); },
-                                     [&] { works = works && cudaStreamSynchronize(stream) == cudaSuccess; });
+      const double seconds =
+          Seconds([&] { works = works && (*dense)->Multiply(g); },
+                  [&] { works = works && cudaStreamSynchronize(stream) == cudaSuccess; });
       if (works) rate = Work(s) / seconds;
     }
   }
@@ -112,14 +123,16 @@ double LibraryRate(cuda::Cublas& cublas, const Shape& s) {
   return rate;
 }
 
-// -------- the back end ----------------------------------------------------------------------------------
+// -------- the back end
+// ----------------------------------------------------------------------------------
 
 class Table {
  public:
   explicit Table(OpenFunction open) {
     table_.struct_size = sizeof table_;
     good_ = open(nullptr, &table_) == 0 && table_.device_count() > 0 &&
-            table_.device_open(nullptr, 0, &device_) == 0 && table_.queue_new(device_, &queue_) == 0;
+            table_.device_open(nullptr, 0, &device_) == 0 &&
+            table_.queue_new(device_, &queue_) == 0;
     if (!good_) problem_ = table_.device_count() == 0 ? "there is no card" : table_.last_error();
   }
   ~Table() {
@@ -136,17 +149,23 @@ class Table {
     a.struct_size = sizeof a;
     a.terms = 1;
     rsn_tensor& weight = a.term[0].weight;
-    weight = {.dtype = type.dtype, .rank = 2, .shape = {s.outputs, s.width},
+    weight = {.dtype = type.dtype,
+              .rank = 2,
+              .shape = {s.outputs, s.width},
               .stride = {s.width / type.block * type.bytes, type.bytes}};
-    a.in = {.dtype = RSN_DTYPE_F32, .rank = 2, .shape = {s.rows, s.width}, .stride = {s.width * 4, 4}};
-    a.term[0].out = {.dtype = RSN_DTYPE_F32, .rank = 2, .shape = {s.rows, s.outputs},
+    a.in = {
+        .dtype = RSN_DTYPE_F32, .rank = 2, .shape = {s.rows, s.width}, .stride = {s.width * 4, 4}};
+    a.term[0].out = {.dtype = RSN_DTYPE_F32,
+                     .rank = 2,
+                     .shape = {s.rows, s.outputs},
                      .stride = {s.outputs * 4, 4}};
     const rsn_chunk whole{0, static_cast<uint32_t>(s.rows)};
     if (chunk) a.chunk = &whole, a.chunks = 1;
     uint32_t referenced = 0;
     double rate = 0;
     if (table_.weight(device_, &weight, bytes.data(), bytes.size(), 0, &referenced) == 0 &&
-        table_.buffer_new(device_, static_cast<uint64_t>(s.rows * s.width * 4), &a.in.buffer) == 0 &&
+        table_.buffer_new(device_, static_cast<uint64_t>(s.rows * s.width * 4), &a.in.buffer) ==
+            0 &&
         table_.buffer_new(device_, static_cast<uint64_t>(s.rows * s.outputs * 4),
                           &a.term[0].out.buffer) == 0) {
       bool works = true;
@@ -235,7 +254,8 @@ int main(int count, char** arguments) {
   if (open == nullptr) return Fail(arguments[1], problem);
   std::vector<Shape> shapes;
   for (int i = 2; i + 2 < count; i += 3) {
-    const Shape s{std::atoll(arguments[i]), std::atoll(arguments[i + 1]), std::atoll(arguments[i + 2])};
+    const Shape s{std::atoll(arguments[i]), std::atoll(arguments[i + 1]),
+                  std::atoll(arguments[i + 2])};
     // Whole blocks of every type; a size that no card has is refused by the back end.
     if (s.rows < 1 || s.outputs < 1 || s.width < 256 || s.width % 256 != 0) {
       return Fail("a shape", "wanted positive numbers and a width of whole 256");

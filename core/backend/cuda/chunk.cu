@@ -1,28 +1,28 @@
-// Large products of prompts by a library for dense matrices. What it multiplies are 16-bit floats, which
-// alone would lose what the kit asks for; so numbers are cut into pieces whose sum has 22 bits and more:
+// Large products of prompts by a library for dense matrices. What it multiplies are 16-bit floats,
+// which alone would lose what the kit asks for; so numbers are cut into pieces whose sum has 22
+// bits and more:
 //   quantised weights  two pieces of f16 each for weights and activations: three products;
 //   F16 weights        as they lie, activations in two pieces of f16: two products;
 //   BF16 weights       as they lie, activations in three pieces of bf16: three products.
-// Pieces of f16 are of rows scaled by a power of two, their largest below 2^15, and the second piece times
-// 2^11: so that nothing is too large for f16, and what is 2^-28 of the largest still has all its bits. The
-// powers are put back at the end, exactly.
-// The library's sums depend on the shape: so a chunk is a product of its own with kChunkRows rows,
-// filled up with zeros, and rows that stand alone never come here.
-#include "core/backend/cuda/chunk.h"
-
+// Pieces of f16 are of rows scaled by a power of two, their largest below 2^15, and the second
+// piece times 2^11: so that nothing is too large for f16, and what is 2^-28 of the largest still
+// has all its bits. The powers are put back at the end, exactly. The library's sums depend on the
+// shape: so a chunk is a product of its own with kChunkRows rows, filled up with zeros, and rows
+// that stand alone never come here.
 #include <algorithm>
 
 #include "core/backend/cuda/blocks.h"
+#include "core/backend/cuda/chunk.h"
 
 namespace raison::cuda {
 namespace {
 
-constexpr float kSecond = 2048.0f;  // 2^11: what f16's significand holds
-constexpr int kTop = 14;  // the exponent that a row's largest number gets
+constexpr float kSecond = 2048.0f;          // 2^11: what f16's significand holds
+constexpr int kTop = 14;                    // the exponent that a row's largest number gets
 constexpr int kLeastExponent = kTop - 126;  // of rows below it 2^(kTop - exponent) were no f32
 
-// One output's weights at a time are not enough for the card, all are too much memory: up to so many,
-// in whole tiles of the library's kernels.
+// One output's weights at a time are not enough for the card, all are too much memory: up to so
+// many, in whole tiles of the library's kernels.
 constexpr int64_t kSlabWeights = 1 << 25;
 constexpr int64_t kSlabOutputs = 16384;
 constexpr int64_t kSlabUnit = 128;
@@ -45,7 +45,8 @@ __device__ inline void CutHalf(float v, uint16_t& first, uint16_t& second) {
   second = __half_as_ushort(__float2half_rn(rest));
 }
 
-// -------- activations -----------------------------------------------------------------------------------
+// -------- activations
+// -----------------------------------------------------------------------------------
 
 struct CutRowsArgs {
   View in;  // f32 (rows, width)
@@ -88,7 +89,8 @@ __global__ void CutRowsKernel(CutRowsArgs a) {
   }
 }
 
-// -------- quantised weights -----------------------------------------------------------------------------
+// -------- quantised weights
+// -----------------------------------------------------------------------------
 
 struct CutWeightsArgs {
   View weight;  // (outputs, width) in index 1 of its strides
@@ -135,14 +137,15 @@ __global__ void CutWeightsKernel(CutWeightsArgs a) {
         if (a.piece[p] == nullptr) break;
         const uint16_t* v = p == 0 ? first : second;
         // The pieces begin at multiples of 256 bytes and rows at multiples of 64.
-        *reinterpret_cast<uint2*>(a.piece[p] + at) =
-            uint2{v[0] | static_cast<unsigned>(v[1]) << 16, v[2] | static_cast<unsigned>(v[3]) << 16};
+        *reinterpret_cast<uint2*>(a.piece[p] + at) = uint2{
+            v[0] | static_cast<unsigned>(v[1]) << 16, v[2] | static_cast<unsigned>(v[3]) << 16};
       }
     }
   }
 }
 
-// -------- the end ---------------------------------------------------------------------------------------
+// -------- the end
+// ---------------------------------------------------------------------------------------
 
 struct FinishArgs {
   const float* product;  // (kChunkRows, stride)
@@ -189,8 +192,8 @@ void CutWeights(Context& c, const Product& p, int64_t output, int64_t outputs,
 bool IsDense(const Context& c, const Product& p) {
   if (c.dense == nullptr || p.type == RSN_DTYPE_F32) return false;
   if (p.type == RSN_DTYPE_BF16 && !c.dense->options.brain) return false;
-  const uint64_t places = reinterpret_cast<uintptr_t>(p.weight.data) |
-                          static_cast<uint64_t>(p.weight.stride[1]);
+  const uint64_t places =
+      reinterpret_cast<uintptr_t>(p.weight.data) | static_cast<uint64_t>(p.weight.stride[1]);
   constexpr uint64_t kLibraryAlignment = 16;
   if (IsPlain(p.type) && places % kLibraryAlignment != 0) return false;
   return p.outputs * p.width >= c.dense->options.least;
@@ -216,11 +219,16 @@ void TakeMemory(Context& c, const Product& p, ChunkMemory& m) {
   for (int n = 0; n < (half ? 1 : 2); ++n) grow(m.weights[n], m.weights_size[n], slab * p.width);
 }
 
-void CutRows(Context& c, const View& in, const ChunkRows& rows, int64_t width, const ChunkMemory& m) {
+void CutRows(Context& c, const View& in, const ChunkRows& rows, int64_t width,
+             const ChunkMemory& m) {
   for (int kind = 0; kind < 2; ++kind) {
     if (m.rows[kind][0] == nullptr) continue;
-    CutRowsArgs a{.in = in, .first = rows.first, .count = rows.count, .width = width,
-                  .piece = {}, .exponents = m.row_exponents};
+    CutRowsArgs a{.in = in,
+                  .first = rows.first,
+                  .count = rows.count,
+                  .width = width,
+                  .piece = {},
+                  .exponents = m.row_exponents};
     for (int n = 0; n < kMostPieces; ++n) a.piece[n] = m.rows[kind][n];
     const auto kernel = kind == 1 ? CutRowsKernel<true> : CutRowsKernel<false>;
     Launch(c, {.x = kChunkRows}, kernel, a);
@@ -233,9 +241,14 @@ void MultiplyChunk(Context& c, const Product& p, const ChunkRows& rows, const Ch
   for (int64_t output = 0; output < p.outputs; output += slab) {
     const int64_t outputs = std::min(slab, p.outputs - output);
     if (!plain) CutWeights(c, p, output, outputs, m);
-    Gemm g{.outputs = outputs, .rows = kChunkRows, .width = p.width,
+    Gemm g{.outputs = outputs,
+           .rows = kChunkRows,
+           .width = p.width,
            .type = brain ? uint32_t{RSN_DTYPE_BF16} : uint32_t{RSN_DTYPE_F16},
-           .c = m.product, .c_stride = StrideOf(slab), .alpha = 1, .add = false};
+           .c = m.product,
+           .c_stride = StrideOf(slab),
+           .alpha = 1,
+           .add = false};
     g.a_stride = plain ? p.weight.stride[1] / 2 : p.width;
     if (p.outputs == 1) g.a_stride = p.width;  // the view of one row has no stride
     const auto multiply = [&](int weight_piece, int row_piece, float alpha) {

@@ -1,5 +1,5 @@
-// Products of prompts' chunks by a library for dense matrices (chunk.cu); matmul asks here which rows
-// and which weights go that way. Everything else is product.h's.
+// Products of prompts' chunks by a library for dense matrices (chunk.cu); matmul asks here which
+// rows and which weights go that way. Everything else is product.h's.
 #pragma once
 
 #include <vector>
@@ -34,7 +34,8 @@ std::vector<ChunkRows> ChunksOf(const Context& c, const rsn_matmul& a);
 bool IsDense(const Context& c, const Product& p);
 void TakeMemory(Context& c, const Product& p, ChunkMemory& m);
 // For each chunk: its rows in pieces, then each product.
-void CutRows(Context& c, const View& in, const ChunkRows& rows, int64_t width, const ChunkMemory& m);
+void CutRows(Context& c, const View& in, const ChunkRows& rows, int64_t width,
+             const ChunkMemory& m);
 void MultiplyChunk(Context& c, const Product& p, const ChunkRows& rows, const ChunkMemory& m);
 
 }  // namespace raison::cuda

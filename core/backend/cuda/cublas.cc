@@ -39,7 +39,8 @@ void AddFolders(std::vector<Library::Candidate>& to, const std::string& pattern)
 // The folder that the plug-in itself lies in.
 std::string OwnFolder() {
   Dl_info info{};
-  if (dladdr(reinterpret_cast<void*>(&OwnFolder), &info) == 0 || info.dli_fname == nullptr) return "";
+  if (dladdr(reinterpret_cast<void*>(&OwnFolder), &info) == 0 || info.dli_fname == nullptr)
+    return "";
   const std::string file = info.dli_fname;
   const size_t slash = file.rfind('/');
   return slash == std::string::npos ? "." : file.substr(0, slash);
@@ -59,8 +60,9 @@ std::vector<Library::Candidate> Cublas::Candidates() {
   }
   AddFolder(all, "/usr/local/cuda/lib64");
   all.push_back({kName});  // the loader's own path
-  // Python's packages: of the environment in use, of the one that the plug-in is installed in, and of
-  // the user and the system. CUDA 13's wheels use nvidia/cu13, some have a folder for each library.
+  // Python's packages: of the environment in use, of the one that the plug-in is installed in, and
+  // of the user and the system. CUDA 13's wheels use nvidia/cu13, some have a folder for each
+  // library.
   std::vector<std::string> packages;
   for (const char* root : {"VIRTUAL_ENV", "CONDA_PREFIX"}) {
     const std::string folder = Environment(root);
@@ -85,8 +87,8 @@ absl::StatusOr<std::shared_ptr<Cublas>> Cublas::Open() {
   auto cublas = std::make_shared<Cublas>();
   cublas->library_ = Library::Open(Candidates());
   if (!cublas->library_) {
-    return absl::UnavailableError(absl::StrCat("cuBLAS (", kName, ") does not open: ",
-                                               cublas->library_.problem()));
+    return absl::UnavailableError(
+        absl::StrCat("cuBLAS (", kName, ") does not open: ", cublas->library_.problem()));
   }
   RSN_RETURN_IF_ERROR(cublas->Find());
   return cublas;
@@ -109,7 +111,8 @@ std::string Cublas::version() const {
   return absl::StrCat(v[0], ".", v[1], ".", v[2]);
 }
 
-// -------- one queue's ---------------------------------------------------------------------------------
+// -------- one queue's
+// ---------------------------------------------------------------------------------
 
 class CublasDense : public Dense {
  public:
@@ -141,8 +144,8 @@ class CublasDense : public Dense {
     const int type = g.type == RSN_DTYPE_F16 ? kF16 : kBF16;
     const auto number = [](int64_t n) { return static_cast<int>(n); };
     const int status = cublas_->calls_.gemm(
-        handle_, kTranspose, kNoTranspose, number(g.outputs), number(g.rows), number(g.width), &g.alpha,
-        g.a, type, number(g.a_stride), g.b, type, number(g.width), &beta, g.c, kF32,
+        handle_, kTranspose, kNoTranspose, number(g.outputs), number(g.rows), number(g.width),
+        &g.alpha, g.a, type, number(g.a_stride), g.b, type, number(g.width), &beta, g.c, kF32,
         number(g.c_stride), kComputeF32, kDefaultAlgorithm);
     if (status == 0) return true;
     problem = absl::StrCat("cuBLAS refuses a product of ", g.rows, " rows, ", g.outputs,

@@ -37,9 +37,10 @@ class Cublas : public std::enable_shared_from_this<Cublas> {
     int (*set_stream)(void* handle, cudaStream_t stream);
     int (*set_workspace)(void* handle, void* workspace, size_t bytes);
     int (*set_math)(void* handle, int mode);
-    int (*gemm)(void* handle, int transpose_a, int transpose_b, int m, int n, int k, const void* alpha,
-                const void* a, int a_type, int lda, const void* b, int b_type, int ldb,
-                const void* beta, void* c, int c_type, int ldc, int compute, int algorithm);
+    int (*gemm)(void* handle, int transpose_a, int transpose_b, int m, int n, int k,
+                const void* alpha, const void* a, int a_type, int lda, const void* b, int b_type,
+                int ldb, const void* beta, void* c, int c_type, int ldc, int compute,
+                int algorithm);
   };
   Library library_;
   Calls calls_{};

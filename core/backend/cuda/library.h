@@ -10,8 +10,9 @@ namespace raison::cuda {
 
 class Library {
  public:
-  // The first of `files` that opens; each is a path, or a name for the loader's own path. `loads_first`
-  // names a file beside it (of the same folder) that it needs and the loader might not find.
+  // The first of `files` that opens; each is a path, or a name for the loader's own path.
+  // `loads_first` names a file beside it (of the same folder) that it needs and the loader might
+  // not find.
   struct Candidate {
     std::string file;
     std::string loads_first = {};

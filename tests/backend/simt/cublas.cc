@@ -1,7 +1,7 @@
-// Stands in for libcublas.so.13 on the emulated card: plain loops on the queue's stream, written from
-// the library's documentation in its own terms (column-major, transposes, leading dimensions), so that
-// what the back end passes is really used. Sums are rounded as tensor cores do it: f32, cut off after
-// every 16 products. Refuses what the real one refuses, and counts what is alive.
+// Stands in for libcublas.so.13 on the emulated card: plain loops on the queue's stream, written
+// from the library's documentation in its own terms (column-major, transposes, leading dimensions),
+// so that what the back end passes is really used. Sums are rounded as tensor cores do it: f32, cut
+// off after every 16 products. Refuses what the real one refuses, and counts what is alive.
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -54,7 +54,8 @@ std::vector<float> Rows(const uint16_t* from, int count, int k, int ld, bool alo
   std::vector<float> rows(static_cast<size_t>(count) * static_cast<size_t>(k));
   size_t to = 0;
   for (int64_t i = 0; i < count; ++i) {
-    for (int64_t n = 0; n < k; ++n) rows[to++] = Value(from[along ? n + i * ld : i + n * ld], brain);
+    for (int64_t n = 0; n < k; ++n)
+      rows[to++] = Value(from[along ? n + i * ld : i + n * ld], brain);
   }
   return rows;
 }
@@ -71,7 +72,8 @@ void Run(void* data) {
       float sum = 0;
       for (int first = 0; first < w.k; first += kStep) {
         double part = sum;
-        for (int k = first; k < first + kStep && k < w.k; ++k) part += static_cast<double>(x[k]) * y[k];
+        for (int k = first; k < first + kStep && k < w.k; ++k)
+          part += static_cast<double>(x[k]) * y[k];
         sum = CutOff(part);
       }
       float* c = w.c + i + int64_t{j} * w.ldc;
@@ -91,9 +93,9 @@ extern "C" {
 
 // What a test sets and reads.
 struct CublasDouble {
-  int handles = 0;    // alive
-  int products = 0;   // asked for
-  int odd = 0;        // of another number of rows than 512, or without workspace
+  int handles = 0;   // alive
+  int products = 0;  // asked for
+  int odd = 0;       // of another number of rows than 512, or without workspace
   bool starts = true, fails = false;
 } cublas_double;
 
