@@ -27,13 +27,47 @@ absl::StatusOr<std::unique_ptr<ChatTemplate>> LoadTemplate(const Checkpoint& che
   return ChatTemplate::Create(*source, MakeTemplateTokens(tokenizer, tags));
 }
 
+// One scale for a load that copies files, one after the other, and then makes weights of them: half of
+// the way each. `done` never falls; `total` grows when another file is found.
+class CopyMeter {
+ public:
+  explicit CopyMeter(LoadProgress report) : report_(std::move(report)) {}
+  bool File(uint64_t done, uint64_t total) {
+    if (done < file_done_) files_ += file_total_;  // the next one began
+    file_done_ = done, file_total_ = total;
+    return report_(files_ + done, 2 * (files_ + total));
+  }
+  bool Weights(uint64_t done, uint64_t total) {
+    const uint64_t files = files_ + file_total_;
+    const double part = total == 0 ? 1 : static_cast<double>(done) / static_cast<double>(total);
+    return report_(files + static_cast<uint64_t>(part * static_cast<double>(files)), 2 * files);
+  }
+
+ private:
+  LoadProgress report_;
+  uint64_t files_ = 0;  // bytes of those that are read
+  uint64_t file_done_ = 0, file_total_ = 0;
+};
+
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<Model>> Model::Load(const std::string& path,
                                                    const ModelOptions& options) {
+  if (options.load == LoadMode::kMap || !options.progress) {
+    RSN_ASSIGN_OR_RETURN(std::shared_ptr<Checkpoint> checkpoint,
+                         Checkpoint::Open(path, options.load, options.progress));
+    return LoadCheckpoint(std::move(checkpoint), options);
+  }
+  CopyMeter meter(options.progress);
   RSN_ASSIGN_OR_RETURN(std::shared_ptr<Checkpoint> checkpoint,
-                       Checkpoint::Open(path, options.load, options.progress));
-  return LoadCheckpoint(std::move(checkpoint), options);
+                       Checkpoint::Open(path, options.load, [&](uint64_t done, uint64_t total) {
+                         return meter.File(done, total);
+                       }));
+  ModelOptions rest = options;
+  rest.progress = [&](uint64_t done, uint64_t total) { return meter.Weights(done, total); };
+  RSN_ASSIGN_OR_RETURN(std::shared_ptr<Model> model, LoadCheckpoint(std::move(checkpoint), rest));
+  model->options_.progress = {};  // the meter ends here
+  return model;
 }
 
 absl::StatusOr<std::shared_ptr<Model>> Model::LoadMemory(absl::Span<const std::byte> gguf,

@@ -686,7 +686,9 @@ enum {
 };
 enum { RSN_LOG_ERROR = 0, RSN_LOG_WARNING = 1, RSN_LOG_INFORMATION = 2, RSN_LOG_DETAIL = 3 };
 
-/* done of total bytes are loaded. Called on the loading thread; non-zero cancels the load. */
+/* done of total bytes are loaded: read from the files with RSN_LOAD_COPY, which is half of the way, and
+ * made into weights. done never falls, and ends at total. Called on the loading thread; non-zero cancels
+ * the load. */
 typedef int32_t (*rsn_progress_callback)(uint64_t done, uint64_t total, void *user_data);
 /* The library's only voice. level: RSN_LOG_*. Called one call at a time, on any of the library's
  * threads or the caller's, until the model and all of its sessions are freed. Must not call the

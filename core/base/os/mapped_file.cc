@@ -59,7 +59,7 @@ absl::StatusOr<std::unique_ptr<MappedFile>> MappedFile::Open(const std::string& 
   }
   std::unique_ptr<MappedFile> result(new MappedFile(path, static_cast<std::byte*>(data), size));
   if (!map) RSN_RETURN_IF_ERROR(Fill(file.fd, path, result->data_, size, progress));
-  if (map && progress && !progress(size, size)) {
+  if (map && progress && !progress(0, size)) {  // nothing is read yet
     return absl::CancelledError("loading was cancelled");
   }
   return result;
