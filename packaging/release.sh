@@ -106,12 +106,20 @@ for python in $pythons; do
   [[ $("$env-test/bin/python" "$root/samples/stream/stream.py") == "$expected" ]] ||
     fail "the wheel of CPython $version says something else"
   if ((arm)); then
-    # CPython's headers are the same text for every 64-bit Linux; names of files and tags are not.
-    soabi=$("$python" -c 'import sysconfig; print(sysconfig.get_config_var("SOABI").replace("x86_64", "aarch64"))')
-    SKBUILD_BUILD_DIR=$work/wheel-arm64-$version CMAKE_GENERATOR=Ninja _PYTHON_HOST_PLATFORM=linux-aarch64 \
-      SETUPTOOLS_EXT_SUFFIX=.$soabi.so \
-      SKBUILD_CMAKE_DEFINE="RAISON_PREBUILT=$work/linux-arm64/natives;Python_SOABI=$soabi;pybind11_DIR=$("$env/bin/python" -m pybind11 --cmakedir);CMAKE_TOOLCHAIN_FILE=$root/packaging/cmake/aarch64-linux-gnu.cmake" \
-      "${wheel[@]}" "$root"
+    # CPython's headers are the same text for every 64-bit Linux (Debian's ask for them in a folder of
+    # the processor's name); names of files and tags are not.
+    suffix=$("$python" -c 'import sysconfig; print(sysconfig.get_config_var("EXT_SUFFIX").replace("x86_64", "aarch64"))')
+    mkdir -p "$work/python-headers/aarch64-linux-gnu"
+    ln -sfn "/usr/include/x86_64-linux-gnu/python$version" "$work/python-headers/aarch64-linux-gnu/python$version"
+    define=("RAISON_PREBUILT=$work/linux-arm64/natives" "RAISON_PYTHON_SUFFIX=$suffix"
+            "CMAKE_TOOLCHAIN_FILE=$root/packaging/cmake/aarch64-linux-gnu.cmake"
+            "pybind11_DIR=$("$env/bin/python" -m pybind11 --cmakedir)")
+    SKBUILD_BUILD_DIR=$work/wheel-arm64-$version CMAKE_GENERATOR=Ninja CXXFLAGS=-I$work/python-headers \
+      _PYTHON_HOST_PLATFORM=linux-aarch64 SETUPTOOLS_EXT_SUFFIX=$suffix \
+      SKBUILD_CMAKE_DEFINE=$(IFS=";"; echo "${define[*]}") "${wheel[@]}" "$root"
+    # No wheel with a module that its Python would not look for.
+    python3 -m zipfile -l "$work"/wheels/*_aarch64.whl | grep "/_raison$suffix " >/dev/null ||
+      fail "the arm64 wheel of CPython $version has no _raison$suffix"
   fi
   for package in "$work"/wheels/*.whl; do retag "$package"; done
   mv "$work"/wheels/*.whl "$out/"
