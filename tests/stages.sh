@@ -3,7 +3,7 @@
 # shellcheck shell=bash
 
 STAGES=(setup build unit selftest library headers abi notices style asan tsan qemu-x86 arm64
-        python packages petit trace real-model demo)
+        python csharp packages petit trace real-model demo)
 
 readonly QUESTION="How many r's are in strawberry?"
 
@@ -41,8 +41,10 @@ run_ctest() {
 tests_build() {
   # One architecture: CI proves that the kernels compile and link, releases have all.
   # The prefix is that of the Debian packages, which are packed from here.
+  local csharp=OFF
+  ! command -v swig >/dev/null || csharp=ON
   configure tests -DRAISON_TESTS=ON -DRAISON_TOOLS=ON -DRAISON_CUDA_ARCHITECTURES=90-real \
-    -DCMAKE_INSTALL_PREFIX=/usr && build tests
+    -DCMAKE_INSTALL_PREFIX=/usr -DRAISON_CSHARP=$csharp && build tests
 }
 library() { echo "$ROOT/build/tests/lib/libraison.so"; }
 tool() { echo "$ROOT/build/tests/bin/raison"; }
@@ -56,7 +58,7 @@ need_tool() {
 }
 
 # ---- stages
-stage_setup() { packaging/setup.sh --tests --with-cuda; }
+stage_setup() { packaging/setup.sh --tests --with-cuda --with-csharp; }
 
 stage_build() { tests_build; }
 
@@ -293,6 +295,108 @@ stage_python() {
   python3 tests/junit_counts.py "$report" >>"$STAGE_NOTES"
   # NumPy says that the golden files are right, and that each classic mistake would be caught.
   build/venv/bin/python tests/golden/wrong_variants.py --check || rc=1
+  return $rc
+}
+
+# A dotnet of the machine's own, 3.1 or later, else the one that setup.sh fetched.
+find_dotnet() {
+  local own cached=${XDG_CACHE_HOME:-$HOME/.cache}/raison/dotnet/dotnet
+  own=$(dotnet --version 2>/dev/null) || own=
+  if [[ $own =~ ^([0-9]+)\.([0-9]+) ]] && ((BASH_REMATCH[1] * 100 + BASH_REMATCH[2] >= 301)); then
+    DOTNET=dotnet
+  elif [[ -x $cached ]]; then
+    DOTNET=$cached
+  else
+    return 1
+  fi
+}
+
+# The C# library on .NET and on Mono, then its package, installed from a folder by a program that knows
+# nothing of this tree.
+stage_csharp() {
+  command -v swig >/dev/null || skip "swig is not on this machine (packaging/setup.sh --with-csharp)"
+  find_dotnet || skip "no dotnet is on this machine (packaging/setup.sh --with-csharp)"
+  export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 DOTNET_SKIP_FIRST_TIME_EXPERIENCE=1
+  # MSBuild's and the compiler's servers would outlive the stage.
+  export MSBUILDDISABLENODEREUSE=1 UseSharedCompilation=false
+  local out=$ROOT/build/tests natives=$ROOT/build/tests/csharp-native rc=0 report runtime
+  if has_target tests csharp_natives; then
+    build tests csharp_natives parity_c stream_c
+  else
+    tests_build
+  fi
+  "$DOTNET" build -nologo -v quiet "-p:RaisonBuild=$out" tests/bindings/csharp
+
+  # Each runtime, and what must be alone in its process.
+  local dll=$out/dotnet/Raison.Tests/bin/Raison.Tests.dll
+  run_csharp() {  # run_csharp NAME COMMAND...
+    report=$LOGS/csharp-$1.junit.xml
+    rm -f "$report"
+    LD_LIBRARY_PATH=$natives${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} "${@:2}" --junit "$report" || rc=1
+    [[ ! -f $report ]] || python3 tests/junit_counts.py "$report" >>"$STAGE_NOTES"
+  }
+  # The parity table: what C tells is the measure.
+  export RAISON_CASES=$ROOT/tests/bindings/cases.txt RAISON_PARITY_C=$out/tests/bindings/parity_c
+  local net=("$DOTNET" exec --runtimeconfig tests/bindings/csharp/runtime.json "$dll")
+  run_csharp net "${net[@]}"
+  run_csharp net-alone "${net[@]}" --alone
+  if command -v mono >/dev/null; then
+    run_csharp mono mono --debug "$dll"
+    run_csharp mono-alone mono --debug "$dll" --alone
+  else
+    note_skip "mono is not on this machine"
+  fi
+
+  # Nothing but what C# imports, and a type that SWIG does not know fails the build.
+  local odd
+  odd=$(nm -D --defined-only "$natives/libraison_csharp.so" | awk '{ print $3 }' |
+    grep -vE '^(CSharp_Raison_|RaisonSwig_)' || true)
+  [[ -z $odd ]] || fail "libraison_csharp.so exports $odd"
+  odd=$(nm -D --undefined-only "$natives"/lib*.so* | grep -oE 'GLIBC_[0-9.]+' | sort -Vu | tail -n 1)
+  [[ $(printf '%s\nGLIBC_2.34\n' "$odd" | sort -V | tail -n 1) == GLIBC_2.34 ]] ||
+    fail "the package's natives need $odd; RHEL 9 has 2.34"
+  mkdir -p build/csharp/opaque
+  echo 'class SWIGTYPE_p_int {}' >build/csharp/opaque/Opaque.cs
+  if cmake -DFOLDER="$ROOT/build/csharp/opaque" -DWRAPPER="$ROOT/build/csharp/none" \
+    -P bindings/swig/check_generated.cmake 2>/dev/null; then
+    fail "an opaque SWIGTYPE_p_ class is accepted"
+  fi
+  rm -r build/csharp/opaque
+
+  # The package and its consumer: the stream sample, outside of the tree, which prints what C prints.
+  local consumer="$ROOT/build/csharp/une étude"
+  rm -rf "$out/nuget" "$consumer" build/csharp/packages
+  "$DOTNET" pack -nologo -v quiet --no-restore "-p:RaisonBuild=$out" bindings/csharp/Raison
+  mkdir -p "$consumer"
+  cp samples/stream/csharp/stream.cs samples/stream/csharp/stream.csproj "$consumer/"
+  echo '<Project />' | tee "$consumer/Directory.Build.props" >"$consumer/Directory.Build.targets"
+  cat >"$consumer/nuget.config" <<CONFIG
+<configuration><packageSources><clear /><add key="here" value="$out/nuget" /></packageSources></configuration>
+CONFIG
+  local framework=netcoreapp3.1
+  [[ $("$DOTNET" --version) == 3.* ]] || framework=net$("$DOTNET" --version | grep -oE '^[0-9]+').0
+  NUGET_PACKAGES=$ROOT/build/csharp/packages \
+    "$DOTNET" build -nologo -v quiet "-p:TargetFramework=$framework" "$consumer"
+  same_as_c() {  # same_as_c ARGUMENTS...
+    diff <("$out/samples/stream_c" "$@") <("$DOTNET" exec "$consumer/bin/Debug/$framework/stream.dll" "$@")
+  }
+  same_as_c || fail "stream in C# prints something else than stream in C"
+  same_as_c "What is 12 * 13?" || fail "stream in C# prints something else than stream in C"
+  odd=$("$DOTNET" exec "$consumer/bin/Debug/$framework/stream.dll" x /no/such/model.gguf 2>&1 >/dev/null) &&
+    fail "a missing file is no failure"
+  [[ $odd == *"/no/such/model.gguf"*"(RSN_ERR_NOT_FOUND)" ]] || fail "a missing file's sentence: $odd"
+
+  # Every snippet of the documentation, as it stands there.
+  local snippets=$ROOT/build/csharp/snippets
+  rm -rf "$snippets"
+  mkdir -p "$snippets"
+  cp "$consumer"/{stream.csproj,nuget.config,Directory.Build.props,Directory.Build.targets} "$snippets/"
+  python3 tests/bindings/csharp/snippets.py README.md docs/csharp.md "$snippets/snippets.cs"
+  NUGET_PACKAGES=$ROOT/build/csharp/packages \
+    "$DOTNET" build -nologo -v quiet "-p:TargetFramework=$framework" "$snippets"
+  "$DOTNET" exec "$snippets/bin/Debug/$framework/stream.dll" ||
+    fail "a snippet of docs/csharp.md does not run"
+  count 7 0 0
   return $rc
 }
 

@@ -531,6 +531,16 @@ RSN_API rsn_status rsn_step_init(rsn_step *step, size_t size);
 /* Since: 0.1 */
 RSN_API rsn_status rsn_token_init(rsn_token *token, size_t size);
 
+/* Writes an event, or a step, as one object of JSON without a newline: the same bytes in every
+ * language. The keys are those of docs/trace.schema.json; what `raison run --json` adds to a line from
+ * elsewhere (texts of alternatives, a step's numbers in its step_end) is not in it. A kind that this
+ * library does not know has the name "unknown". See "Arrays" at rsn_model_tokenize(). Since: 0.1 */
+RSN_API rsn_status rsn_event_json(const rsn_event *event, char *text, size_t capacity,
+                                  size_t *text_size);
+/* Since: 0.1 */
+RSN_API rsn_status rsn_step_json(const rsn_step *step, char *text, size_t capacity,
+                                 size_t *text_size);
+
 /* How many steps the running or latest request has, discarded ones included. Since: 0.1 */
 RSN_API rsn_status rsn_session_step_count(const rsn_session *session, size_t *count);
 

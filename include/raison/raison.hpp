@@ -36,7 +36,9 @@
 namespace raison {
 // The names of this version's layout: programs and libraries of one process that were built with
 // other versions of this header, or that hold the core itself, keep their own classes.
+#ifndef SWIG
 inline namespace v0 {
+#endif
 
 // A failed call. what() is the library's sentence.
 class Error : public std::runtime_error {
@@ -437,6 +439,70 @@ inline uint32_t VersionNumber() { return rsn_version_number(); }
 inline std::string VersionText() { return rsn_version_text(); }
 inline std::string StatusName(int32_t status) { return rsn_status_name(status); }
 
+// As rsn_event_json() and rsn_step_json(): the same bytes in every language.
+inline std::string ToJson(const Event& event) {
+  rsn_event c;
+  internal::Check(rsn_event_init(&c, sizeof c));
+  c.kind = event.kind;
+  c.reason = event.reason;
+  c.status = event.status;
+  c.position = event.position;
+  c.microseconds = event.microseconds;
+  c.text = event.text.data();
+  c.text_size = event.text.size();
+  c.step = event.step;
+  c.channel = event.channel;
+  c.token = event.token;
+  c.source = event.source;
+  c.rank = event.rank;
+  c.logprob = event.logprob;
+  c.entropy = event.entropy;
+  c.sampled_logprob = event.sampled_logprob;
+  if (event.alternatives.size() != event.alternative_logprobs.size() ||
+      event.experts.size() != event.expert_layers.size() ||
+      event.experts.size() != event.expert_weights.size()) {
+    throw Error(RSN_ERR_ARGUMENT, "lists of one event differ in length");
+  }
+  c.alternatives = event.alternatives.data();
+  c.alternative_logprobs = event.alternative_logprobs.data();
+  c.alternative_count = event.alternatives.size();
+  c.expert_layers = event.expert_layers.data();
+  c.experts = event.experts.data();
+  c.expert_weights = event.expert_weights.data();
+  c.expert_count = event.experts.size();
+  c.done = event.done;
+  c.total = event.total;
+  c.cached = event.cached;
+  return internal::Collect<std::string>([&](char* text, size_t capacity, size_t* size) {
+    return rsn_event_json(&c, text, capacity, size);
+  });
+}
+inline std::string ToJson(const Step& step) {
+  rsn_step c;
+  internal::Check(rsn_step_init(&c, sizeof c));
+  c.index = step.index;
+  c.id = step.id;
+  c.parent = step.parent;
+  c.channel = step.channel;
+  c.marker = step.marker;
+  c.flags = step.flags;
+  c.branch = step.branch;
+  c.text = step.text.data();
+  c.text_size = step.text.size();
+  c.begin = step.begin;
+  c.end = step.end;
+  c.rewind = step.rewind;
+  c.begin_seconds = step.begin_seconds;
+  c.end_seconds = step.end_seconds;
+  c.mean_logprob = step.mean_logprob;
+  c.lowest_logprob = step.lowest_logprob;
+  c.mean_entropy = step.mean_entropy;
+  c.confidence = step.confidence;
+  return internal::Collect<std::string>([&](char* text, size_t capacity, size_t* size) {
+    return rsn_step_json(&c, text, capacity, size);
+  });
+}
+
 // The devices of this machine, the CPU first.
 inline std::vector<Device> Devices(const std::string& backend_path = std::string()) {
   rsn_devices* raw = nullptr;
@@ -770,6 +836,12 @@ class Session {
   // The only call that another thread may make.
   void Cancel() { internal::Check(rsn_session_cancel(handle())); }
 
+  // Whether the request has events left.
+  bool Running() const {
+    int32_t running = 0;
+    internal::Check(rsn_session_running(handle(), &running));
+    return running != 0;
+  }
   int64_t Position() const {
     int64_t position = 0;
     internal::Check(rsn_session_position(handle(), &position));
@@ -976,11 +1048,6 @@ class Session {
     std::shared_ptr<Model::Log> log = log_;
     session_.reset(raw, [log](rsn_session* session) { rsn_session_free(session); });
   }
-  bool Running() const {
-    int32_t running = 0;
-    internal::Check(rsn_session_running(handle(), &running));
-    return running != 0;
-  }
 
   std::shared_ptr<Model::Log> log_;
 #endif
@@ -1012,7 +1079,9 @@ class Sessions {
   std::vector<Session> sessions_;
 };
 
+#ifndef SWIG
 }  // namespace v0
+#endif
 }  // namespace raison
 
 #endif  // RAISON_RAISON_HPP_

@@ -13,11 +13,6 @@ const char* NameOf(int32_t number, const char* const (&names)[kCount]) {
   return number >= 0 && static_cast<size_t>(number) < kCount ? names[number] : "unknown";
 }
 
-const char* SourceName(int32_t source) {
-  static constexpr const char* kNames[] = {"sampled", "forced", "injected", "prompt"};
-  return NameOf(source, kNames);
-}
-
 // JSON has no NaN; seven digits say all that a float knows.
 Json Number(float value) {
   if (!std::isfinite(value)) return nullptr;
@@ -33,68 +28,28 @@ std::string Line(const Json& json) {
 
 Json Begin(const char* event) { return {{"v", kTraceVersion}, {"event", event}}; }
 
-Json Place(const char* name, const Event& event) {
-  Json json = Begin(name);
-  json["position"] = event.position;
-  json["microseconds"] = event.microseconds;
-  return json;
-}
-
-Json Alternatives(const Model& model, const Event& event) {
+// The library's object, with what is known here only: the texts of alternatives.
+Json TokenJson(const Model& model, const Event& event) {
+  Json json = Json::parse(ToJson(event));
+  if (event.alternatives.empty()) return json;
   Json list = Json::array();
   for (size_t i = 0; i < event.alternatives.size(); ++i) {
     list.push_back({{"token", event.alternatives[i]},
                     {"text", model.TokenText(event.alternatives[i])},
                     {"logprob", Number(event.alternative_logprobs[i])}});
   }
-  return list;
-}
-
-Json Experts(const Event& event) {
-  Json list = Json::array();
-  for (size_t i = 0; i < event.experts.size(); ++i) {
-    list.push_back({{"layer", event.expert_layers[i]},
-                    {"expert", event.experts[i]},
-                    {"weight", Number(event.expert_weights[i])}});
-  }
-  return list;
-}
-
-Json TokenJson(const Model& model, const Event& event) {
-  Json json = Place("token", event);
-  json["channel"] = ChannelName(event.channel);
-  json["step"] = event.step;
-  json["token"] = event.token;
-  json["text"] = event.text;
-  json["source"] = SourceName(event.source);
-  json["rank"] = event.rank;
-  json["logprob"] = Number(event.logprob);
-  json["entropy"] = Number(event.entropy);
-  json["sampled_logprob"] = Number(event.sampled_logprob);
-  if (!event.alternatives.empty()) json["alternatives"] = Alternatives(model, event);
-  if (!event.experts.empty()) json["experts"] = Experts(event);
+  json["alternatives"] = std::move(list);
   return json;
 }
 
+// The event's place, then the step's own numbers.
 Json StepJson(const Event& event, const Session& session, const ModelInfo& info, bool experts) {
-  const Step step = session.Step(static_cast<size_t>(event.step));
-  Json json = Place("step_end", event);
-  json["step"] = step.index;
-  json["id"] = step.id;
-  json["parent"] = step.parent;
-  json["branch"] = step.branch;
-  json["marker"] = MarkerName(step.marker);
-  json["forced"] = (step.flags & RSN_STEP_FORCED) != 0;
-  json["begin"] = step.begin;
-  json["end"] = step.end;
-  json["rewind"] = step.rewind;
-  json["begin_seconds"] = step.begin_seconds;
-  json["end_seconds"] = step.end_seconds;
-  json["mean_logprob"] = Number(step.mean_logprob);
-  json["lowest_logprob"] = Number(step.lowest_logprob);
-  json["mean_entropy"] = Number(step.mean_entropy);
-  json["confidence"] = Number(step.confidence);
-  json["text"] = step.text;
+  Json json = Json::parse(ToJson(event));
+  json.erase("text");
+  const Json step = Json::parse(ToJson(session.Step(static_cast<size_t>(event.step))));
+  for (const auto& [key, value] : step.items()) {
+    if (key != "discarded" && key != "open") json[key] = value;  // an ended step is neither
+  }
   if (!experts) return json;
   const std::vector<uint32_t> counts = session.StepExperts(static_cast<size_t>(event.step));
   Json layers = Json::array();
@@ -129,36 +84,6 @@ Json OptionsJson(const GenerateOptions& o) {
 
 }  // namespace
 
-const char* ChannelName(int32_t channel) {
-  static constexpr const char* kNames[] = {"prompt", "thinking", "answer", "control"};
-  return NameOf(channel, kNames);
-}
-
-const char* ThinkEndName(int32_t reason) {
-  static constexpr const char* kNames[] = {"none",   "model",  "soft_budget", "hard_budget",
-                                           "caller", "length", "end_of_text"};
-  return NameOf(reason, kNames);
-}
-
-const char* DoneName(int32_t reason) {
-  static constexpr const char* kNames[] = {
-      "none",         "end",       "stop_string", "length_thinking", "length_answer",
-      "context_full", "cancelled", "stopped",     "unclosed",        "failed"};
-  return NameOf(reason, kNames);
-}
-
-const char* NoticeName(int32_t reason) {
-  static constexpr const char* kNames[] = {
-      "none",         "soft_budget", "hard_budget", "answer_reserve", "minimum",
-      "end_thinking", "injected",    "rewound",     "stopped",        "cancelled", "placed"};
-  return NameOf(reason, kNames);
-}
-
-const char* MarkerName(int32_t marker) {
-  static constexpr const char* kNames[] = {"plain", "check", "correction", "conclusion"};
-  return NameOf(marker, kNames);
-}
-
 std::string JsonEvents::RequestLine(const std::string& question) const {
   const ModelInfo info = model_.Info();
   Json json = Begin("request");
@@ -173,55 +98,25 @@ std::string JsonEvents::RequestLine(const std::string& question) const {
 }
 
 std::string JsonEvents::EventLine(const Event& event) const {
-  Json json;
   switch (event.kind) {
-    case RSN_EVENT_PROGRESS:
-      json = Place("progress", event);
-      json["done"] = event.done;
-      json["total"] = event.total;
-      json["cached"] = event.cached;
-      break;
     case RSN_EVENT_TOKEN:
-      json = TokenJson(model_, event);
-      break;
-    case RSN_EVENT_STEP_BEGIN:
-      json = Place("step_begin", event);
-      json["step"] = event.step;
-      break;
+      return Line(TokenJson(model_, event));
     case RSN_EVENT_STEP_END: {
       const ModelInfo info = model_.Info();
       const bool experts =
           info.experts > 0 && (session_.EffectiveOptions().trace & RSN_TRACE_EXPERTS) != 0;
-      json = StepJson(event, session_, info, experts);
-      break;
+      return Line(StepJson(event, session_, info, experts));
     }
+    case RSN_EVENT_PROGRESS:
+    case RSN_EVENT_STEP_BEGIN:
     case RSN_EVENT_THINK_BEGIN:
-      json = Place("think_begin", event);
-      break;
     case RSN_EVENT_THINK_END:
-      json = Place("think_end", event);
-      json["reason"] = ThinkEndName(event.reason);
-      break;
     case RSN_EVENT_NOTICE:
-      json = Place("notice", event);
-      json["reason"] = NoticeName(event.reason);
-      json["text"] = event.text;
-      break;
     case RSN_EVENT_DONE:
-      json = Place("done", event);
-      json["reason"] = DoneName(event.reason);
-      if (event.reason == RSN_DONE_FAILED) {
-        json["status"] = StatusName(event.status);
-        json["error"] = event.text;
-      } else {
-        json["answer"] = event.text;
-        json["step"] = event.step;
-      }
-      break;
+      return ToJson(event) + "\n";
     default:
       return "";
   }
-  return Line(json);
 }
 
 std::string JsonEvents::UsageLine() const {

@@ -26,11 +26,4 @@ class JsonEvents {
   Session session_;
 };
 
-// Names as in the schema: "thinking", "model", "hard_budget", ...
-const char* ChannelName(int32_t channel);
-const char* ThinkEndName(int32_t reason);
-const char* DoneName(int32_t reason);
-const char* NoticeName(int32_t reason);
-const char* MarkerName(int32_t marker);
-
 }  // namespace raison::cli

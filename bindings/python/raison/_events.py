@@ -1,7 +1,7 @@
 """What a session tells, as plain values."""
 
 from dataclasses import dataclass, field
-from typing import Any, List, Optional, Tuple
+from typing import Any, ClassVar, Dict, List, Optional, Tuple, TypeVar
 
 _KINDS = {0: "none", 1: "progress", 2: "token", 3: "step_begin", 4: "step_end", 5: "think_begin",
           6: "think_end", 7: "notice", 8: "done"}  # fmt: skip
@@ -17,6 +17,7 @@ _NOTICE = {1: "soft_budget", 2: "hard_budget", 3: "answer_reserve", 4: "minimum"
 _MARKERS = {0: "plain", 1: "check", 2: "correction", 3: "conclusion"}
 _REASONS = {6: _THINK_END, 7: _NOTICE, 8: _DONE}
 
+_T = TypeVar("_T", bound="_Told")
 Alternative = Tuple[int, float]
 Expert = Tuple[int, int, float]
 
@@ -29,8 +30,33 @@ def _experts(native: Any) -> List[Expert]:
     return list(zip(native.expert_layers, native.experts, native.expert_weights))
 
 
+class _Told:
+    """What a session told, and its native form; not a field, so that copies stay plain values."""
+
+    _native: ClassVar[Any] = None
+    _json: ClassVar[Optional[str]] = None
+
+    def _keep(self: _T, native: Any) -> _T:
+        object.__setattr__(self, "_native", native)
+        return self
+
+    def to_json(self) -> str:
+        """One object of JSON, the same bytes in every language (docs/trace.schema.json)."""
+        if self._native is not None:
+            return str(self._native.to_json())
+        if self._json is None:
+            raise ValueError(f"this {type(self).__name__} was not made by a session")
+        return self._json
+
+    def __getstate__(self) -> Dict[str, Any]:
+        state = {name: value for name, value in self.__dict__.items() if name != "_native"}
+        if self._native is not None:
+            state["_json"] = self.to_json()
+        return state
+
+
 @dataclass(frozen=True)
-class Event:
+class Event(_Told):
     """One event of a request; which fields count depends on `kind` (see raison.h, rsn_event).
 
     Kinds that a later library adds have the kind "unknown": ignore them.
@@ -55,7 +81,6 @@ class Event:
     total: int = 0
     cached: int = 0
     status: int = 0
-
     @staticmethod
     def _of(n: Any) -> "Event":
         reasons = _REASONS.get(n.kind)
@@ -79,11 +104,11 @@ class Event:
             total=n.total,
             cached=n.cached,
             status=n.status,
-        )
+        )._keep(n)
 
 
 @dataclass(frozen=True)
-class Step:
+class Step(_Told):
     """A step of the thinking: half-open token range [begin, end), text and numbers."""
 
     index: int
@@ -104,7 +129,6 @@ class Step:
     discarded: bool
     forced: bool
     open: bool
-
     @staticmethod
     def _of(n: Any) -> "Step":
         return Step(
@@ -114,7 +138,7 @@ class Step:
             mean_logprob=n.mean_logprob, lowest_logprob=n.lowest_logprob,
             mean_entropy=n.mean_entropy, confidence=n.confidence,
             discarded=bool(n.flags & 1), forced=bool(n.flags & 2), open=bool(n.flags & 4),
-        )  # fmt: skip
+        )._keep(n)  # fmt: skip
 
 
 @dataclass(frozen=True)

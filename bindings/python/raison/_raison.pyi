@@ -65,6 +65,7 @@ class Event:
     done: int
     total: int
     cached: int
+    def to_json(self) -> str: ...
 
 class GenerateOptions:
     def __init__(self) -> None: ...
@@ -217,6 +218,7 @@ class Step:
     lowest_logprob: float
     mean_entropy: float
     confidence: float
+    def to_json(self) -> str: ...
 
 class TensorInfo:
     name: str

@@ -27,7 +27,8 @@ void RegisterRecords(py::module_& m) {
       .def_readonly("expert_weights", &Event::expert_weights)
       .def_readonly("done", &Event::done)
       .def_readonly("total", &Event::total)
-      .def_readonly("cached", &Event::cached);
+      .def_readonly("cached", &Event::cached)
+      .def("to_json", [](const Event& e) { return ToStr(ToJson(e)); });
   py::class_<Step>(m, "Step")
       .def_readonly("index", &Step::index)
       .def_readonly("id", &Step::id)
@@ -45,7 +46,8 @@ void RegisterRecords(py::module_& m) {
       .def_readonly("mean_logprob", &Step::mean_logprob)
       .def_readonly("lowest_logprob", &Step::lowest_logprob)
       .def_readonly("mean_entropy", &Step::mean_entropy)
-      .def_readonly("confidence", &Step::confidence);
+      .def_readonly("confidence", &Step::confidence)
+      .def("to_json", [](const Step& s) { return ToStr(ToJson(s)); });
   py::class_<Token>(m, "Token")
       .def_readonly("token", &Token::token)
       .def_readonly("position", &Token::position)

@@ -1,9 +1,13 @@
 """Questions, events, records and limits, through the package alone."""
 
+import copy
+import dataclasses
 import gc
+import json
 import math
 import os
 import pathlib
+import pickle
 import threading
 
 import pytest
@@ -22,6 +26,20 @@ def test_answers(session):
     text = "".join(e.text for e in events if e.kind == "token" and e.channel == "answer")
     assert text == session.answer_text
     assert not session.running
+
+
+def test_what_was_told_is_a_value_and_json(session):
+    events = [e for e in session.ask(QUESTION, temperature=0) if e.kind != "progress"]
+    for told in events + session.steps:
+        line = json.loads(told.to_json())
+        assert line["step"] == told.index if "id" in line else line["event"] == told.kind
+        for copied in (copy.deepcopy(told), pickle.loads(pickle.dumps(told))):
+            assert copied.to_json() == told.to_json()
+            assert repr(copied) == repr(told)
+        assert "_native" not in dataclasses.asdict(told)
+    changed = dataclasses.replace(events[0], text="another")
+    with pytest.raises(ValueError, match="not made by a session"):
+        changed.to_json()
 
 
 def test_steps_tile_the_thinking(session):

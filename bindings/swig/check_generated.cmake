@@ -1,0 +1,17 @@
+# Fails where SWIG did not know a type: it makes an opaque SWIGTYPE_p_ class of it, without a warning,
+# and the value would be of no use to anybody.
+file(GLOB files ${FOLDER}/*)
+if(NOT files)
+  message(FATAL_ERROR "SWIG wrote nothing into ${FOLDER}")
+endif()
+foreach(file ${files})
+  file(STRINGS ${file} lines REGEX "SWIGTYPE_p_")
+  if(lines OR file MATCHES "SWIGTYPE_p_")
+    list(APPEND opaque ${file})
+  endif()
+endforeach()
+if(opaque)
+  file(REMOVE ${WRAPPER})
+  list(JOIN opaque "\n  " opaque)
+  message(FATAL_ERROR "SWIG does not know a type of bindings/swig/raison.i; it is opaque in\n  ${opaque}")
+endif()
