@@ -23,12 +23,20 @@ declare -a missing=()
 say() { printf 'release: %s\n' "$*"; }
 fail() { printf 'release: %s\n' "$*" >&2; exit 1; }
 lacks() { missing+=("$*"); say "not made: $*"; }
+# Targets besides the natives themselves.
+targets=(stream_c)
+if command -v swig >/dev/null; then
+  csharp=(-DRAISON_CSHARP=ON "-DSWIG_DIR=$(swig -swiglib)")
+  targets+=(csharp_natives)
+else
+  csharp=(-DRAISON_CSHARP=OFF)
+fi
 natives() {  # natives NAME OPTIONS...: builds in build/dist/NAME, lays FOLDER/natives/NAME
   local name=$1
   say "natives of $name"
   cmake -S "$root" -B "$work/$name" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX=/usr \
-    -DRAISON_TESTS=OFF -DRAISON_TOOLS=ON "${@:2}" >"$work/$name.log" || fail "see $work/$name.log"
-  ninja -C "$work/$name" all raison_natives >>"$work/$name.log" || fail "see $work/$name.log"
+    -DRAISON_TESTS=OFF -DRAISON_TOOLS=ON "${csharp[@]}" "${@:2}" >"$work/$name.log" || fail "see $work/$name.log"
+  ninja -C "$work/$name" raison_natives "${targets[@]}" >>"$work/$name.log" || fail "see $work/$name.log"
   mkdir -p "$out/natives"
   cp -r "$work/$name/natives" "$out/natives/$name"
   cp "$root/LICENSE" "$root/THIRD-PARTY-NOTICES" "$root/packaging/raison.spdx.json" "$out/natives/$name/"
@@ -40,7 +48,9 @@ natives() {  # natives NAME OPTIONS...: builds in build/dist/NAME, lays FOLDER/n
 [[ $(uname -sm) == "Linux x86_64" ]] || fail "this script runs on x86-64 Linux"
 cuda=()
 [[ -z ${RAISON_CUDA_ARCHITECTURES:-} ]] || cuda=("-DRAISON_CUDA_ARCHITECTURES=$RAISON_CUDA_ARCHITECTURES")
+targets+=(all)
 natives linux-x64 "${cuda[@]}"
+unset 'targets[-1]'
 expected=$("$work/linux-x64/samples/stream_c")
 [[ $expected == *"[final answer: 3]"* ]] || fail "the stream sample answers: $expected"
 if command -v dpkg-deb >/dev/null; then
@@ -134,6 +144,18 @@ if [[ -f $work/linux-x64/lib/libraison-cuda.so ]]; then
   mv "$work"/wheels/*.whl "$out/"
 else
   lacks "raison-cuda (no nvcc: packaging/setup.sh --with-cuda)"
+fi
+
+# ---- NuGet package, with natives for both platforms
+dotnet=$(command -v dotnet || echo "${XDG_CACHE_HOME:-$HOME/.cache}/raison/dotnet/dotnet")
+if [[ -x $dotnet && -d $work/linux-x64/csharp-native ]]; then
+  say "NuGet package"
+  options=(-nologo -v quiet "-p:RaisonBuild=$work/linux-x64" "-p:PackageOutputPath=$out")
+  ((!arm)) || options+=("-p:RaisonArm64Build=$work/linux-arm64")
+  DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 MSBUILDDISABLENODEREUSE=1 UseSharedCompilation=false \
+    "$dotnet" pack "${options[@]}" "$root/bindings/csharp/Raison"
+else
+  lacks "the NuGet package (packaging/setup.sh --with-csharp)"
 fi
 (cd "$root" && "$tools/bin/python" -c "import scikit_build_core.build as b; b.build_sdist('$out')" >/dev/null)
 lacks "win-x64, macOS, Android (docs/packages.md)"
