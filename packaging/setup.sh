@@ -38,9 +38,10 @@ DEMO_PACKAGES=(g++ cmake ninja-build ccache libpcre2-dev nlohmann-json3-dev ca-c
 RUST_PACKAGES=(cargo-web rustc-web)
 # The Vulkan plug-in (headers, shader compiler) and its tests (loader, software driver, validation).
 VULKAN_PACKAGES=(libvulkan-dev glslc libvulkan1 mesa-vulkan-drivers vulkan-validationlayers)
-# abigail-tools: the ABI gate. python3-dev: the extension module. git: the tests run from a clone.
+# abigail-tools: the ABI gate. dpkg-dev, lintian: Debian packages. python3-dev: the extension module. git: the tests run from a clone.
 TEST_PACKAGES=(libgtest-dev libbenchmark-dev pybind11-dev python3-dev python3-venv
                qemu-user gcc-aarch64-linux-gnu g++-aarch64-linux-gnu abigail-tools binutils git
+               pkg-config dpkg-dev lintian
                "${VULKAN_PACKAGES[@]}")
 # mono-devel: Mono's netstandard.dll is in it; the second runtime that the C# package is tested on.
 CSHARP_PACKAGES=(swig mono-devel)

@@ -5,11 +5,12 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <mutex>
 #include <thread>
 #include <vector>
+
+#include "core/base/os/condition_variable.h"
 
 namespace raison {
 

@@ -4,6 +4,7 @@
 #   packaging/abi/check_abi.sh LIBRARY            fails on any change but harmless growth
 #   packaging/abi/check_abi.sh --write LIBRARY    makes the baseline anew: in release commits only
 #   packaging/abi/check_abi.sh --against FILE LIBRARY    compares with another baseline
+#   packaging/abi/check_abi.sh --headers DIR LIBRARY     the library's raison.h is in DIR
 #
 # abidiff must exit 0, not merely without its "incompatible" bit: a field put into the middle of a
 # struct is reported with the same code as a harmless addition. And it sees types only through
@@ -15,11 +16,15 @@ baseline=$here/libraison.abi
 include=$here/../../include/raison
 
 write=0
-case "${1:-}" in
-  --write) write=1; shift ;;
-  --against) baseline=$2; shift 2 ;;
-esac
-[[ $# == 1 && -f $1 ]] || { sed -n '2,6s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+while [[ ${1:-} == --* ]]; do
+  case "$1" in
+    --write) write=1; shift ;;
+    --against) baseline=$2; shift 2 ;;
+    --headers) include=$2; shift 2 ;;
+    *) break ;;
+  esac
+done
+[[ $# == 1 && -f $1 ]] || { sed -n '2,7s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 library=$1
 
 readelf -SW "$library" | grep ' \.debug_info ' >/dev/null || {

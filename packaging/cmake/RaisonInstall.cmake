@@ -55,6 +55,7 @@ if(TARGET raison)
   install(FILES ${PROJECT_BINARY_DIR}/raison.pc
     DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)
   install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/THIRD-PARTY-NOTICES
+    ${PROJECT_SOURCE_DIR}/packaging/raison.spdx.json
     DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT library)
 endif()
 
@@ -74,4 +75,28 @@ if(EXISTS ${model})
   file(CREATE_LINK ${model} ${PROJECT_BINARY_DIR}/share/raison/petit.gguf SYMBOLIC)
   install(FILES ${model} DESTINATION ${CMAKE_INSTALL_DATADIR}/raison RENAME petit.gguf
     COMPONENT library)
+endif()
+
+# What wheel, nupkg and jar carry for one platform, in one folder: the library under its SONAME (zip
+# formats hold no links), the Vulkan plug-in where it is built, without debug information, and the model
+# beside them, where the library looks first. The package of CUDA is another one.
+if(TARGET raison)
+  set(natives ${PROJECT_BINARY_DIR}/natives)
+  set(soname libraison.so.${PROJECT_VERSION_MAJOR})
+  set(commands
+    COMMAND ${CMAKE_COMMAND} -E rm -rf ${natives}
+    COMMAND ${CMAKE_COMMAND} -E make_directory ${natives}
+    COMMAND ${CMAKE_COMMAND} -E copy ${model} ${natives}/petit.gguf
+    COMMAND ${CMAKE_STRIP} --strip-unneeded -o ${natives}/${soname} $<TARGET_FILE:raison>)
+  set(parts raison ${model})
+  if(TARGET raison-vulkan)
+    list(APPEND commands COMMAND ${CMAKE_STRIP} --strip-unneeded
+      -o ${natives}/libraison-vulkan.so $<TARGET_FILE:raison-vulkan>)
+    list(APPEND parts raison-vulkan)
+  endif()
+  # The stamp last: a folder that was left half done is made again.
+  add_custom_command(OUTPUT ${PROJECT_BINARY_DIR}/natives.stamp ${commands}
+    COMMAND ${CMAKE_COMMAND} -E touch ${PROJECT_BINARY_DIR}/natives.stamp
+    DEPENDS ${parts} COMMENT "Laying out natives/" VERBATIM)
+  add_custom_target(raison_natives DEPENDS ${PROJECT_BINARY_DIR}/natives.stamp)
 endif()

@@ -1,5 +1,6 @@
 """The model: immutable, shared by sessions and threads."""
 
+import importlib.util
 import os
 from dataclasses import dataclass
 from typing import Any, Callable, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
@@ -39,14 +40,25 @@ class Device:
     driver: str
 
 
+def _plugins() -> str:
+    """The folder of the package raison-cuda where it is installed: a place of its own, where the
+    library would not look. A plug-in that RAISON_BACKEND_PATH names goes before it."""
+    spec = importlib.util.find_spec("raison_cuda")
+    folders = list(spec.submodule_search_locations or []) if spec else []
+    for place in os.environ.get("RAISON_BACKEND_PATH", "").split(":"):
+        if place.endswith("libraison-cuda.so") or os.path.isfile(place + "/libraison-cuda.so"):
+            return ""
+    return folders[0] if folders else ""
+
+
 @translated
-def devices(backend_path: str = "") -> List[Device]:
-    """The devices of this machine, the CPU first."""
+def devices(backend_path: Optional[str] = None) -> List[Device]:
+    """The devices of this machine, the CPU first. `backend_path`: see `Model`."""
     kinds = {0: "cpu", 1: "integrated_gpu", 2: "gpu"}
     return [
         Device(d.name, kinds.get(d.kind, "unknown"), d.description, d.problem, d.memory_total,
                d.memory_free, d.driver)
-        for d in _raison.devices(backend_path)
+        for d in _raison.devices(_plugins() if backend_path is None else backend_path)
     ]  # fmt: skip
 
 
@@ -181,7 +193,7 @@ class Model:
         options = _raison.ModelOptions()
         assign(options, "device", "" if device is None else device, "a str")
         assign(options, "experts", "" if experts is None else experts, "a str")
-        assign(options, "backend_path", "" if backend_path is None else backend_path, "a str")
+        assign(options, "backend_path", _plugins() if backend_path is None else backend_path, "a str")
         assign(options, "chat_template", "" if chat_template is None else chat_template, "a str")
         assign(options, "threads", -1 if threads is None else threads, "an integer")
         assign(options, "context_length", 0 if context_length is None else context_length,

@@ -1,0 +1,136 @@
+#!/usr/bin/env bash
+# Makes everything that a release publishes, in one folder, and says what it could not make.
+#
+#   packaging/release.sh [FOLDER]       default: build/dist/out
+#   RAISON_PYTHONS="/usr/bin/python3.11 python3.13" packaging/release.sh    wheels for these only
+#   RAISON_CUDA_ARCHITECTURES=90-real packaging/release.sh    CUDA code for these only
+#
+# FOLDER/natives/linux-x64, linux-arm64: what nupkg and jar carry for each platform (target raison_natives);
+# FOLDER: wheels of every CPython from 3.9 on that is on the PATH, for both platforms, raison-cuda, the
+# sdist, Debian packages. win-x64 is not among them: docs/packages.md says what it lacks. Owns
+# build/dist; needs what packaging/setup.sh --tests --with-cuda installs, and PyPI for the wheels.
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+work=$root/build/dist
+out=${1:-$work/out}
+mkdir -p "$work" "$out"
+out=$(cd "$out" && pwd)
+rm -rf "${out:?}"/*
+export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1
+export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git -C "$root" log -1 --format=%ct)}
+declare -a missing=()
+
+say() { printf 'release: %s\n' "$*"; }
+fail() { printf 'release: %s\n' "$*" >&2; exit 1; }
+lacks() { missing+=("$*"); say "not made: $*"; }
+natives() {  # natives NAME OPTIONS...: builds in build/dist/NAME, lays FOLDER/natives/NAME
+  local name=$1
+  say "natives of $name"
+  cmake -S "$root" -B "$work/$name" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX=/usr \
+    -DRAISON_TESTS=OFF -DRAISON_TOOLS=ON "${@:2}" >"$work/$name.log" || fail "see $work/$name.log"
+  ninja -C "$work/$name" all raison_natives >>"$work/$name.log" || fail "see $work/$name.log"
+  mkdir -p "$out/natives"
+  cp -r "$work/$name/natives" "$out/natives/$name"
+  cp "$root/LICENSE" "$root/THIRD-PARTY-NOTICES" "$root/packaging/raison.spdx.json" "$out/natives/$name/"
+  [[ -f $out/natives/$name/libraison-vulkan.so ]] || lacks "the Vulkan plug-in of $name (glslc or headers)"
+  python3 "$root/tests/packaging/symbols_test.py" "$out/natives/$name"/libraison*.so*
+}
+
+# ---- linux-x64
+[[ $(uname -sm) == "Linux x86_64" ]] || fail "this script runs on x86-64 Linux"
+cuda=()
+[[ -z ${RAISON_CUDA_ARCHITECTURES:-} ]] || cuda=("-DRAISON_CUDA_ARCHITECTURES=$RAISON_CUDA_ARCHITECTURES")
+natives linux-x64 "${cuda[@]}"
+expected=$("$work/linux-x64/samples/stream_c")
+[[ $expected == *"[final answer: 3]"* ]] || fail "the stream sample answers: $expected"
+if command -v dpkg-deb >/dev/null; then
+  (cd "$work/linux-x64" && rm -f ./*.deb && cpack -G DEB >>"$work/linux-x64.log") || fail "see $work/linux-x64.log"
+  mv "$work/linux-x64"/*.deb "$out/"
+else
+  lacks "Debian packages (no dpkg-deb)"
+fi
+
+# ---- linux-arm64, by the cross compiler, run under qemu
+arm=0
+if command -v aarch64-linux-gnu-g++ >/dev/null && command -v qemu-aarch64 >/dev/null; then
+  # The machine's Vulkan headers serve every processor, but not the rest of /usr/include.
+  vulkan=(-DRAISON_VULKAN=AUTO)
+  if [[ -f /usr/include/vulkan/vulkan_core.h ]]; then
+    mkdir -p "$work/vulkan-headers"
+    ln -sfn /usr/include/vulkan "$work/vulkan-headers/vulkan"
+    ln -sfn /usr/include/vk_video "$work/vulkan-headers/vk_video"
+    vulkan+=("-DRAISON_VULKAN_HEADERS=$work/vulkan-headers")
+  fi
+  natives linux-arm64 -DCMAKE_TOOLCHAIN_FILE="$root/packaging/cmake/aarch64-linux-gnu.cmake" \
+    -DRAISON_CUDA=OFF "${vulkan[@]}"
+  # The library as it is published, not the one of the build tree.
+  got=$(qemu-aarch64 -L /usr/aarch64-linux-gnu -E LD_LIBRARY_PATH="$out/natives/linux-arm64" \
+    "$work/linux-arm64/samples/stream_c")
+  # Floats may round otherwise than on x86-64: the answer is compared, not each confidence.
+  [[ $(tail -n 2 <<<"$got") == $(tail -n 2 <<<"$expected") ]] || fail "linux-arm64 under qemu says: $got"
+  arm=1
+else
+  lacks "linux-arm64 (no aarch64 cross compiler or no qemu)"
+fi
+
+# ---- wheels: natives as they are, an extension for each CPython
+tools=$work/tools
+if [[ ! -x $tools/bin/auditwheel ]]; then
+  /usr/bin/python3 -m venv "$tools"
+  "$tools/bin/pip" install --disable-pip-version-check -q -r "$root/tests/requirements.txt" wheel
+fi
+retag() {  # retag WHEEL: the platform tag that auditwheel finds right
+  local tag
+  tag=$("$tools/bin/auditwheel" show "$1" 2>/dev/null | tr '\n' ' ' | grep -oE 'manylinux_2_[0-9]+_[a-z0-9_]+' |
+    head -n 1 || true)
+  [[ $tag =~ ^manylinux_2_([0-9]+)_ ]] && ((BASH_REMATCH[1] <= 34)) || fail "auditwheel refuses $1: '$tag'"
+  "$tools/bin/wheel" tags --remove --platform-tag "$tag" "$1" >/dev/null
+}
+pythons=${RAISON_PYTHONS:-$(printf 'python3.%d ' {9..20})}
+for python in $pythons; do
+  "$python" -c 'import venv, sysconfig' 2>/dev/null || continue
+  version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+  include=$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')
+  [[ -f $include/Python.h ]] || { lacks "the wheel of CPython $version (no Python.h)"; continue; }
+  say "wheel of CPython $version"
+  env=$work/python-$version
+  [[ -x $env/bin/pip ]] || "$python" -m venv "$env"
+  "$env/bin/pip" install --disable-pip-version-check -q 'scikit-build-core>=0.11' 'pybind11>=2.10' ninja
+  wheel=("$env/bin/pip" wheel --disable-pip-version-check --no-build-isolation --no-deps -q -w "$work/wheels")
+  rm -rf "$work/wheels"
+  SKBUILD_BUILD_DIR=$work/wheel-$version CMAKE_GENERATOR=Ninja \
+    SKBUILD_CMAKE_DEFINE="RAISON_PREBUILT=$work/linux-x64/natives" "${wheel[@]}" "$root"
+  [[ -x $env-test/bin/python ]] || "$python" -m venv --without-pip "$env-test"
+  "$tools/bin/pip" --python "$env-test/bin/python" install --disable-pip-version-check -q --no-deps \
+    --force-reinstall "$work"/wheels/*.whl
+  [[ $("$env-test/bin/python" "$root/samples/stream/stream.py") == "$expected" ]] ||
+    fail "the wheel of CPython $version says something else"
+  if ((arm)); then
+    # CPython's headers are the same text for every 64-bit Linux; names of files and tags are not.
+    soabi=$("$python" -c 'import sysconfig; print(sysconfig.get_config_var("SOABI").replace("x86_64", "aarch64"))')
+    SKBUILD_BUILD_DIR=$work/wheel-arm64-$version CMAKE_GENERATOR=Ninja _PYTHON_HOST_PLATFORM=linux-aarch64 \
+      SETUPTOOLS_EXT_SUFFIX=.$soabi.so \
+      SKBUILD_CMAKE_DEFINE="RAISON_PREBUILT=$work/linux-arm64/natives;Python_SOABI=$soabi;pybind11_DIR=$("$env/bin/python" -m pybind11 --cmakedir);CMAKE_TOOLCHAIN_FILE=$root/packaging/cmake/aarch64-linux-gnu.cmake" \
+      "${wheel[@]}" "$root"
+  fi
+  for package in "$work"/wheels/*.whl; do retag "$package"; done
+  mv "$work"/wheels/*.whl "$out/"
+done
+if [[ -f $work/linux-x64/lib/libraison-cuda.so ]]; then
+  say "raison-cuda"
+  rm -rf "$work/wheels"
+  SKBUILD_CMAKE_DEFINE="RAISON_CUDA_LIBRARY=$work/linux-x64/lib/libraison-cuda.so" \
+    "$tools/bin/pip" wheel --disable-pip-version-check --no-build-isolation --no-deps -q -w "$work/wheels" \
+    "$root/packaging/python-cuda"
+  for package in "$work"/wheels/*.whl; do retag "$package"; done
+  mv "$work"/wheels/*.whl "$out/"
+else
+  lacks "raison-cuda (no nvcc: packaging/setup.sh --with-cuda)"
+fi
+(cd "$root" && "$tools/bin/python" -c "import scikit_build_core.build as b; b.build_sdist('$out')" >/dev/null)
+lacks "win-x64, macOS, Android (docs/packages.md)"
+
+(cd "$out" && find . -type f ! -name SHA256SUMS -print0 | sort -z | xargs -0 sha256sum >SHA256SUMS)
+say "in $out:"
+(cd "$out" && find . -type f -printf '  %P  %k KiB\n' | sort)
+printf 'release: not made: %s\n' "${missing[@]}"
