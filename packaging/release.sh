@@ -23,12 +23,20 @@ declare -a missing=()
 say() { printf 'release: %s\n' "$*"; }
 fail() { printf 'release: %s\n' "$*" >&2; exit 1; }
 lacks() { missing+=("$*"); say "not made: $*"; }
+# Targets besides the natives themselves.
+targets=(stream_c)
+if command -v swig >/dev/null; then
+  csharp=(-DRAISON_CSHARP=ON "-DSWIG_DIR=$(swig -swiglib)")
+  targets+=(csharp_natives)
+else
+  csharp=(-DRAISON_CSHARP=OFF)
+fi
 natives() {  # natives NAME OPTIONS...: builds in build/dist/NAME, lays FOLDER/natives/NAME
   local name=$1
   say "natives of $name"
   cmake -S "$root" -B "$work/$name" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX=/usr \
-    -DRAISON_TESTS=OFF -DRAISON_TOOLS=ON "${@:2}" >"$work/$name.log" || fail "see $work/$name.log"
-  ninja -C "$work/$name" all raison_natives >>"$work/$name.log" || fail "see $work/$name.log"
+    -DRAISON_TESTS=OFF -DRAISON_TOOLS=ON "${csharp[@]}" "${@:2}" >"$work/$name.log" || fail "see $work/$name.log"
+  ninja -C "$work/$name" raison_natives "${targets[@]}" >>"$work/$name.log" || fail "see $work/$name.log"
   mkdir -p "$out/natives"
   cp -r "$work/$name/natives" "$out/natives/$name"
   cp "$root/LICENSE" "$root/THIRD-PARTY-NOTICES" "$root/packaging/raison.spdx.json" "$out/natives/$name/"
@@ -40,7 +48,9 @@ natives() {  # natives NAME OPTIONS...: builds in build/dist/NAME, lays FOLDER/n
 [[ $(uname -sm) == "Linux x86_64" ]] || fail "this script runs on x86-64 Linux"
 cuda=()
 [[ -z ${RAISON_CUDA_ARCHITECTURES:-} ]] || cuda=("-DRAISON_CUDA_ARCHITECTURES=$RAISON_CUDA_ARCHITECTURES")
+targets+=(all)
 natives linux-x64 "${cuda[@]}"
+unset 'targets[-1]'
 expected=$("$work/linux-x64/samples/stream_c")
 [[ $expected == *"[final answer: 3]"* ]] || fail "the stream sample answers: $expected"
 if command -v dpkg-deb >/dev/null; then
@@ -106,12 +116,20 @@ for python in $pythons; do
   [[ $("$env-test/bin/python" "$root/samples/stream/stream.py") == "$expected" ]] ||
     fail "the wheel of CPython $version says something else"
   if ((arm)); then
-    # CPython's headers are the same text for every 64-bit Linux; names of files and tags are not.
-    soabi=$("$python" -c 'import sysconfig; print(sysconfig.get_config_var("SOABI").replace("x86_64", "aarch64"))')
-    SKBUILD_BUILD_DIR=$work/wheel-arm64-$version CMAKE_GENERATOR=Ninja _PYTHON_HOST_PLATFORM=linux-aarch64 \
-      SETUPTOOLS_EXT_SUFFIX=.$soabi.so \
-      SKBUILD_CMAKE_DEFINE="RAISON_PREBUILT=$work/linux-arm64/natives;Python_SOABI=$soabi;pybind11_DIR=$("$env/bin/python" -m pybind11 --cmakedir);CMAKE_TOOLCHAIN_FILE=$root/packaging/cmake/aarch64-linux-gnu.cmake" \
-      "${wheel[@]}" "$root"
+    # CPython's headers are the same text for every 64-bit Linux (Debian's ask for them in a folder of
+    # the processor's name); names of files and tags are not.
+    suffix=$("$python" -c 'import sysconfig; print(sysconfig.get_config_var("EXT_SUFFIX").replace("x86_64", "aarch64"))')
+    mkdir -p "$work/python-headers/aarch64-linux-gnu"
+    ln -sfn "/usr/include/x86_64-linux-gnu/python$version" "$work/python-headers/aarch64-linux-gnu/python$version"
+    define=("RAISON_PREBUILT=$work/linux-arm64/natives" "RAISON_PYTHON_SUFFIX=$suffix"
+            "CMAKE_TOOLCHAIN_FILE=$root/packaging/cmake/aarch64-linux-gnu.cmake"
+            "pybind11_DIR=$("$env/bin/python" -m pybind11 --cmakedir)")
+    SKBUILD_BUILD_DIR=$work/wheel-arm64-$version CMAKE_GENERATOR=Ninja CXXFLAGS=-I$work/python-headers \
+      _PYTHON_HOST_PLATFORM=linux-aarch64 SETUPTOOLS_EXT_SUFFIX=$suffix \
+      SKBUILD_CMAKE_DEFINE=$(IFS=";"; echo "${define[*]}") "${wheel[@]}" "$root"
+    # No wheel with a module that its Python would not look for.
+    python3 -m zipfile -l "$work"/wheels/*_aarch64.whl | grep "/_raison$suffix " >/dev/null ||
+      fail "the arm64 wheel of CPython $version has no _raison$suffix"
   fi
   for package in "$work"/wheels/*.whl; do retag "$package"; done
   mv "$work"/wheels/*.whl "$out/"
@@ -126,6 +144,18 @@ if [[ -f $work/linux-x64/lib/libraison-cuda.so ]]; then
   mv "$work"/wheels/*.whl "$out/"
 else
   lacks "raison-cuda (no nvcc: packaging/setup.sh --with-cuda)"
+fi
+
+# ---- NuGet package, with natives for both platforms
+dotnet=$(command -v dotnet || echo "${XDG_CACHE_HOME:-$HOME/.cache}/raison/dotnet/dotnet")
+if [[ -x $dotnet && -d $work/linux-x64/csharp-native ]]; then
+  say "NuGet package"
+  options=(-nologo -v quiet "-p:RaisonBuild=$work/linux-x64" "-p:PackageOutputPath=$out")
+  ((!arm)) || options+=("-p:RaisonArm64Build=$work/linux-arm64")
+  DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 MSBUILDDISABLENODEREUSE=1 UseSharedCompilation=false \
+    "$dotnet" pack "${options[@]}" "$root/bindings/csharp/Raison"
+else
+  lacks "the NuGet package (packaging/setup.sh --with-csharp)"
 fi
 (cd "$root" && "$tools/bin/python" -c "import scikit_build_core.build as b; b.build_sdist('$out')" >/dev/null)
 lacks "win-x64, macOS, Android (docs/packages.md)"
