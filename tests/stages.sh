@@ -453,7 +453,11 @@ stage_java() {
   command -v javac >/dev/null && command -v mvn >/dev/null ||
     skip "no JDK or no Maven is on this machine (packaging/setup.sh --with-java)"
   local out=$ROOT/build/tests log=$LOGS/java-maven.log rc=0 report
-  [[ -f $out/java/natives.stamp ]] || tests_build
+  if has_target tests raison_java_natives; then
+    build tests raison_java_natives parity_c stream_c
+  else
+    tests_build
+  fi
   # Plug-ins and JUnit are asked of Maven Central once for each pom.xml.
   local repository=${XDG_CACHE_HOME:-$HOME/.cache}/raison/maven stamp offline=()
   stamp=$(sha256sum <bindings/java/pom.xml)
@@ -480,14 +484,17 @@ stage_java() {
     grep -vE '^(Java_org_raison_|JNI_OnLoad$)' || true)
   [[ -z $odd ]] || fail "libraison_java.so exports $odd"
 
-  # The jar alone, elsewhere: the stream sample, which prints what C prints, and leaves nothing behind.
-  local there="$ROOT/build/java/any where" jar
-  rm -rf "$there"
-  mkdir -p "$there/tmp"
+  /usr/bin/python3 tests/packaging/symbols_test.py "$out"/java/natives/org/raison/native/*/lib*.so*
+
+  # The jar alone, in a clean place: the stream sample, which prints what C prints. Java 17 opens no path
+  # with é in the C locale.
+  local there
+  there=$(tests/packaging/clean_place.sh --make java)
+  mkdir -m 1777 "$there.tmp"
   cp "$out/maven/raison-0.1.0.jar" samples/stream/Stream.java "$there/"
-  jar="$there/raison-0.1.0.jar"
   stream() {
-    (cd "$there" && env -i "$(command -v java)" "-Djava.io.tmpdir=$there/tmp" -cp "$jar" Stream.java "$@")
+    tests/packaging/clean_place.sh "$there" /usr/bin/env LC_ALL=C.UTF-8 "$(readlink -f "$(command -v java)")" \
+      "-Djava.io.tmpdir=$there.tmp" -cp "$there/raison-0.1.0.jar" "$there/Stream.java" "$@"
   }
   diff <("$out/samples/stream_c") <(stream) || fail "stream in Java prints something else than in C"
   diff <("$out/samples/stream_c" "What is 12 * 13?") <(stream "What is 12 * 13?") ||
@@ -499,11 +506,12 @@ stage_java() {
   local line
   for line in "" 2 0 77 x; do
     diff <("$out/samples/where_did_it_go_wrong_c" ${line:+"$QUESTION"} <<<"$line" 2>&1) \
-      <(cd "$there" && java "-Djava.io.tmpdir=$there/tmp" -cp "$jar" WhereDidItGoWrong.java ${line:+"$QUESTION"} <<<"$line" 2>&1) ||
+      <(cd "$there" && java "-Djava.io.tmpdir=$there.tmp" -cp "$there/raison-0.1.0.jar" WhereDidItGoWrong.java ${line:+"$QUESTION"} <<<"$line" 2>&1) ||
       fail "where_did_it_go_wrong in Java prints something else than in C"
   done
-  odd=$(find "$there/tmp" -name 'raison-*')
+  odd=$(find "$there.tmp" -name 'raison-*')
   [[ -z $odd ]] || fail "the jar has left $odd"
+  rm -rf "${there%/*/*}"
   count 6 0 0
   return $rc
 }

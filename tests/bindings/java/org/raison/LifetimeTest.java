@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -237,5 +238,44 @@ class LifetimeTest {
     } finally {
       threads.shutdown();
     }
+  }
+
+  @Test
+  void closingOneOfManyThatStepTogether() throws Exception {
+    for (int round = 0; round < 20; ++round) {
+      List<Session> sessions = new ArrayList<>();
+      for (int i = 0; i < 3; ++i) {
+        sessions.add(Fixture.MODEL.session().ask(Fixture.QUESTION, waiting()));
+      }
+      ExecutorService threads = Executors.newSingleThreadExecutor();
+      Future<Void> reader =
+          threads.submit(
+              () -> {
+                Sessions.stepAll(sessions).forEach(stepped -> {});
+                return null;
+              });
+      Thread.sleep(round);
+      sessions.get(round % 3).close();
+      ExecutionException error =
+          assertThrows(ExecutionException.class, () -> reader.get(10, TimeUnit.SECONDS));
+      assertEquals("the session is closed", error.getCause().getMessage());
+      threads.shutdown();
+      sessions.forEach(Session::close);
+    }
+  }
+
+  @Test
+  void aListenerMayCloseItsSession() {
+    Session session = Fixture.MODEL.session().ask(Fixture.QUESTION, Fixture.endless());
+    StateException error =
+        assertThrows(
+            StateException.class,
+            () ->
+                session.run(
+                    (same, event) -> {
+                      same.close();
+                      return null;
+                    }));
+    assertEquals("the session is closed", error.getMessage());
   }
 }

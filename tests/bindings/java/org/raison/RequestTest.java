@@ -327,4 +327,34 @@ class RequestTest {
       sessions.forEach(Session::close);
     }
   }
+
+  @Test
+  void numbersOutOfRangeAreRefused() {
+    try (Session session = Fixture.MODEL.session()) {
+      session.ask(Fixture.QUESTION, Fixture.greedy().build()).run();
+      for (Runnable call :
+          List.<Runnable>of(
+              () -> session.step(-1),
+              () -> session.step(99),
+              () -> session.token(-1),
+              () -> session.token(1L << 40),
+              () -> Fixture.MODEL.tensor(-1),
+              () -> Fixture.MODEL.tensor(1L << 40),
+              () -> Fixture.MODEL.session(-1).close(),
+              () -> Fixture.MODEL.tokenText(Integer.MIN_VALUE),
+              () -> Fixture.MODEL.detokenize(1, -5),
+              () -> new Model("a\0b").close(),
+              () -> session.ask("x", Fixture.greedy().alternatives(1000).build()),
+              () -> session.ask("x", Fixture.greedy().topP(7).build()),
+              () -> session.ask("x", Fixture.greedy().maxTokens(-3).build()),
+              () -> session.ask("x", Fixture.greedy().templateArguments("[").build()),
+              () -> session.ask("x", Fixture.greedy().logitBias(Map.of(1 << 30, 1f)).build()))) {
+        RaisonException error = assertThrows(RaisonException.class, call::run);
+        assertTrue(error.status() != Status.INTERNAL, error.toString());
+        assertFalse(error.getMessage().isEmpty());
+        assertTrue(error.getStackTrace().length > 0);
+      }
+      assertEquals("156", session.answer().text());
+    }
+  }
 }
