@@ -202,7 +202,7 @@ TEST(Gguf, FromAPathMappedOrCopied) {
       return total == content.size();
     });
     ASSERT_TRUE(c.ok()) << c.status();
-    EXPECT_EQ(last, content.size());
+    EXPECT_EQ(last, mode == LoadMode::kCopy ? content.size() : 0);  // mapping reads nothing
     const StoredTensor* t = (*c)->Find("token_embd.weight");
     ASSERT_NE(t, nullptr);
     float first;

@@ -2,6 +2,8 @@
 // answer, its trace and every bit are those of one device (the devices here compute alike).
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "core/backend/far/far_backend.h"
 #include "core/backend/registry.h"
 #include "core/model/step_buffer.h"
@@ -163,7 +165,8 @@ TEST(SplitTest, VulkanAndTheCpuGiveTheCpusTokens) {
     EXPECT_EQ(got.tokens, want.tokens);
     ASSERT_EQ(got.logprobs.size(), want.logprobs.size());
     for (size_t i = 0; i < want.logprobs.size(); ++i) {
-      EXPECT_NEAR(got.logprobs[i], want.logprobs[i], 0.05);
+      // A forced token's logit may be far from the largest: its error is that of its distance.
+      EXPECT_NEAR(got.logprobs[i], want.logprobs[i], 0.05 + 0.005 * std::fabs(want.logprobs[i]));
     }
     EXPECT_EQ(got.thinking, want.thinking);
   }

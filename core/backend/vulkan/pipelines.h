@@ -4,7 +4,6 @@
 #pragma once
 
 #include <array>
-#include <condition_variable>
 #include <deque>
 #include <map>
 #include <mutex>
@@ -16,6 +15,7 @@
 #include "core/backend/vulkan/api.h"
 #include "core/backend/vulkan/instance.h"
 #include "core/backend/vulkan/shaders.h"
+#include "core/base/os/condition_variable.h"
 
 namespace raison::vulkan {
 
