@@ -81,7 +81,7 @@ if command -v aarch64-linux-gnu-g++ >/dev/null && command -v qemu-aarch64 >/dev/
   got=$(qemu-aarch64 -L /usr/aarch64-linux-gnu -E LD_LIBRARY_PATH="$out/natives/linux-arm64" \
     "$work/linux-arm64/samples/stream_c")
   # Floats may round otherwise than on x86-64: the answer is compared, not each confidence.
-  [[ $(tail -n 2 <<<"$got") == $(tail -n 2 <<<"$expected") ]] || fail "linux-arm64 under qemu says: $got"
+  [[ $(tail -n 2 <<<"$got") == "$(tail -n 2 <<<"$expected")" ]] || fail "linux-arm64 under qemu says: $got"
   arm=1
 else
   lacks "linux-arm64 (no aarch64 cross compiler or no qemu)"
