@@ -26,16 +26,20 @@ lacks() { missing+=("$*"); say "not made: $*"; }
 # Targets besides the natives themselves.
 targets=(stream_c)
 if command -v swig >/dev/null; then
-  csharp=(-DRAISON_CSHARP=ON "-DSWIG_DIR=$(swig -swiglib)")
+  bindings=(-DRAISON_CSHARP=ON "-DSWIG_DIR=$(swig -swiglib)")
   targets+=(csharp_natives)
+  if command -v javac >/dev/null; then
+    bindings+=(-DRAISON_JAVA=ON)
+    targets+=(raison_java_natives)
+  fi
 else
-  csharp=(-DRAISON_CSHARP=OFF)
+  bindings=(-DRAISON_CSHARP=OFF)
 fi
 natives() {  # natives NAME OPTIONS...: builds in build/dist/NAME, lays FOLDER/natives/NAME
   local name=$1
   say "natives of $name"
   cmake -S "$root" -B "$work/$name" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX=/usr \
-    -DRAISON_TESTS=OFF -DRAISON_TOOLS=ON "${csharp[@]}" "${@:2}" >"$work/$name.log" || fail "see $work/$name.log"
+    -DRAISON_TESTS=OFF -DRAISON_TOOLS=ON "${bindings[@]}" "${@:2}" >"$work/$name.log" || fail "see $work/$name.log"
   ninja -C "$work/$name" raison_natives "${targets[@]}" >>"$work/$name.log" || fail "see $work/$name.log"
   mkdir -p "$out/natives"
   cp -r "$work/$name/natives" "$out/natives/$name"
@@ -77,7 +81,7 @@ if command -v aarch64-linux-gnu-g++ >/dev/null && command -v qemu-aarch64 >/dev/
   got=$(qemu-aarch64 -L /usr/aarch64-linux-gnu -E LD_LIBRARY_PATH="$out/natives/linux-arm64" \
     "$work/linux-arm64/samples/stream_c")
   # Floats may round otherwise than on x86-64: the answer is compared, not each confidence.
-  [[ $(tail -n 2 <<<"$got") == $(tail -n 2 <<<"$expected") ]] || fail "linux-arm64 under qemu says: $got"
+  [[ $(tail -n 2 <<<"$got") == "$(tail -n 2 <<<"$expected")" ]] || fail "linux-arm64 under qemu says: $got"
   arm=1
 else
   lacks "linux-arm64 (no aarch64 cross compiler or no qemu)"
@@ -156,6 +160,18 @@ if [[ -x $dotnet && -d $work/linux-x64/csharp-native ]]; then
     "$dotnet" pack "${options[@]}" "$root/bindings/csharp/Raison"
 else
   lacks "the NuGet package (packaging/setup.sh --with-csharp)"
+fi
+
+# ---- jar, with natives for both platforms
+if [[ -d $work/linux-x64/java/natives ]] && command -v mvn >/dev/null; then
+  say "jar"
+  options=(-DskipTests "-Draison.build=$work/linux-x64")
+  ((!arm)) || options+=("-Draison.arm64.build=$work/linux-arm64")
+  mvn -B -q --no-transfer-progress "-Dmaven.repo.local=${XDG_CACHE_HOME:-$HOME/.cache}/raison/maven" \
+    -f "$root/bindings/java" "${options[@]}" package
+  cp "$work"/linux-x64/maven/raison-*.jar "$out/"
+else
+  lacks "the jar (packaging/setup.sh --with-java)"
 fi
 (cd "$root" && "$tools/bin/python" -c "import scikit_build_core.build as b; b.build_sdist('$out')" >/dev/null)
 lacks "win-x64, macOS, Android (docs/packages.md)"
