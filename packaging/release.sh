@@ -114,8 +114,9 @@ for python in $pythons; do
   rm -rf "$work/wheels"
   SKBUILD_BUILD_DIR=$work/wheel-$version CMAKE_GENERATOR=Ninja \
     SKBUILD_CMAKE_DEFINE="RAISON_PREBUILT=$work/linux-x64/natives" "${wheel[@]}" "$root"
-  [[ -x $env-test/bin/python ]] || "$python" -m venv --without-pip "$env-test"
-  "$tools/bin/pip" --python "$env-test/bin/python" install --disable-pip-version-check -q --no-deps \
+  # A pip of its own: Debian 12's knows no Python after 3.11.
+  [[ -x $env-test/bin/pip ]] || "$python" -m venv --clear "$env-test"
+  "$env-test/bin/pip" install --disable-pip-version-check -q --no-deps \
     --force-reinstall "$work"/wheels/*.whl
   [[ $("$env-test/bin/python" "$root/samples/stream/stream.py") == "$expected" ]] ||
     fail "the wheel of CPython $version says something else"
