@@ -772,7 +772,7 @@ typedef struct rsn_model_info {
   size_t architecture_size;
   const char *name;
   size_t name_size;
-  const char *path; /* of the file or folder; empty when loaded from memory */
+  const char *path; /* of the file or folder; "memory" for a model loaded from memory */
   size_t path_size;
   const char *type; /* the element type that most weights have: "Q4_K" */
   size_t type_size;
