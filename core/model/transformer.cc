@@ -52,6 +52,7 @@ void Transformer::NameChunks(Lane& lane) const {
 }
 
 void Transformer::Select(uint32_t part) {
+  if (step_->parts() == 1) return;  // it is the whole, as Fill left it
   for (Lane& lane : lanes_) {
     lane.step.Select(part);
     NameChunks(lane);
@@ -176,9 +177,6 @@ void Transformer::Forward(const std::function<bool()>& stop) {
   has_table_.assign(lanes_.size(), false);
   const uint32_t parts = step_->parts(), turns = config_->num_hidden_layers * parts;
   const auto layer = [parts](uint32_t turn) { return turn / parts; };
-  const auto select = [this, parts](uint32_t turn) {
-    if (parts > 1) Select(turn % parts);
-  };
   BeginLayer(0, 0);
   for (uint32_t turn = 0; turn < turns; ++turn) {
     if ((stop && stop()) || !status_.ok()) {
@@ -186,11 +184,11 @@ void Transformer::Forward(const std::function<bool()>& stop) {
       break;
     }
     const bool more = turn + 1 < turns;
-    select(turn);
+    Select(turn % parts);
     LendRows(layer(turn));
     // While one part's experts work elsewhere this device has the other part to go on with.
     if (more && parts > 1) BeginLayer(layer(turn + 1), (turn + 1) % parts);
-    select(turn);
+    Select(turn % parts);
     EndLayer(layer(turn));
     if (more && parts == 1) BeginLayer(layer(turn + 1), 0);
   }
@@ -200,7 +198,7 @@ void Transformer::Forward(const std::function<bool()>& stop) {
 
 // As far as the routing, which is what a device needs to know that lends the layer's experts.
 void Transformer::BeginLayer(uint32_t layer, uint32_t part) {
-  if (step_->parts() > 1) Select(part);
+  Select(part);
   if (layer > 0) Enter(placement_->layers[layer - 1], {});  // where this part's x lies
   Enter(placement_->layers[layer], {&Activations::x});
   if (!has_table_[lane_]) MakeRopeTable(part);
@@ -230,7 +228,7 @@ void Transformer::MakeRopeTable(uint32_t part) {
                      .positions = step_->Positions(),
                      .frequencies = weights_->rope_frequencies[lane_],
                      .out = Step(act_->rope)});
-  if (step_->parts() > 1) Select(part);
+  Select(part);
 }
 
 void Transformer::Attention(uint32_t layer) {

@@ -111,8 +111,8 @@ class Transformer {
   Activations* act_ = nullptr;
 
   bool exact_ = false;
-  bool lends_ = false;            // some layer's experts lie on another device than the layer
-  std::vector<bool> has_table_;   // lanes with this step's rotations
+  bool lends_ = false;           // some layer's experts lie on another device than the layer
+  std::vector<bool> has_table_;  // lanes with this step's rotations
   const Config* config_ = nullptr;
   const Weights* weights_ = nullptr;
   KvCache* cache_ = nullptr;

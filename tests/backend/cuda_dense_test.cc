@@ -9,7 +9,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <iostream>
 #include <string>
 #include <vector>
 
@@ -22,6 +21,7 @@
 #include "core/model/end_to_end/random_checkpoint.h"
 #include "core/model/model.h"
 #include "core/model/transformer.h"
+#include "tests/backend/kit_report.h"
 #include "tests/backend/simt/simt.h"
 
 namespace raison {
@@ -155,14 +155,7 @@ TEST_F(CudaDenseTest, MatmulIsWithinTheTable) {
   ASSERT_TRUE(report.ok()) << report.status();
   EXPECT_GT(report->run, 0);
   EXPECT_TRUE(report->refused.empty()) << report->refused.front().name;
-  constexpr size_t kShown = 10;
-  for (size_t i = 0; i < report->failures.size() && i < kShown; ++i) {
-    ADD_FAILURE() << report->failures[i];
-  }
-  EXPECT_LE(report->failures.size(), kShown) << "and more";
-  for (const auto& [key, worst] : report->worst) {
-    std::cout << "  largest error " << key << ": " << worst.error << " in " << worst.where << "\n";
-  }
+  conformance::ExpectGreen(*report);
   EXPECT_GT(cublas_->products, 0);
   EXPECT_EQ(cublas_->odd, 0);  // of 512 rows each, with a workspace, sums in f32
   EXPECT_EQ(simt::LastFault(), "");

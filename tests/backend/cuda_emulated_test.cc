@@ -6,13 +6,13 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
-#include <iostream>
 #include <string>
 #include <vector>
 
 #include "core/backend/conformance/conformance.h"
 #include "core/backend/cuda/cuda_backend.h"
 #include "core/backend/reference/reference_backend.h"
+#include "tests/backend/kit_report.h"
 #include "tests/backend/simt/simt.h"
 
 namespace raison {
@@ -39,14 +39,7 @@ TEST_P(CudaKitTest, IsWithinTheTable) {
   ASSERT_TRUE(report.ok()) << report.status();
   EXPECT_GT(report->run, 0);
   EXPECT_TRUE(report->refused.empty()) << report->refused.front().name;
-  constexpr size_t kShown = 10;
-  for (size_t i = 0; i < report->failures.size() && i < kShown; ++i) {
-    ADD_FAILURE() << report->failures[i];
-  }
-  EXPECT_LE(report->failures.size(), kShown) << "and more";
-  for (const auto& [key, worst] : report->worst) {
-    std::cout << "  largest error " << key << ": " << worst.error << " in " << worst.where << "\n";
-  }
+  conformance::ExpectGreen(*report);
   EXPECT_EQ(simt::LastFault(), "");
   EXPECT_EQ(simt::InUse(), simt::Usage{});
 }

@@ -1,9 +1,9 @@
 #include "core/backend/cuda/cublas.h"
 
-#include <dlfcn.h>
 #include <glob.h>
 
 #include "core/backend/cuda/errors.h"
+#include "core/base/os/library_path.h"
 #include "raison/backend.h"
 
 namespace raison::cuda {
@@ -35,25 +35,15 @@ void AddFolders(std::vector<Library::Candidate>& to, const std::string& pattern)
   }
   globfree(&found);
 }
-
-// The folder that the plug-in itself lies in.
-std::string OwnFolder() {
-  Dl_info info{};
-  if (dladdr(reinterpret_cast<void*>(&OwnFolder), &info) == 0 || info.dli_fname == nullptr)
-    return "";
-  const std::string file = info.dli_fname;
-  const size_t slash = file.rfind('/');
-  return slash == std::string::npos ? "." : file.substr(0, slash);
-}
 }  // namespace
 
 std::vector<Library::Candidate> Cublas::Candidates() {
-  if (const std::string wished = Environment("RAISON_CUBLAS"); !wished.empty()) return {{wished}};
+  if (const std::string wished = EnvironmentVariable("RAISON_CUBLAS"); !wished.empty()) return {{wished}};
   std::vector<Library::Candidate> all;
-  const std::string own = OwnFolder(), home = Environment("HOME");
+  const std::string own = LibraryFolder(), home = EnvironmentVariable("HOME");
   if (!own.empty()) AddFolder(all, own);
   for (const char* toolkit : {"CUDA_HOME", "CUDA_PATH"}) {
-    const std::string root = Environment(toolkit);
+    const std::string root = EnvironmentVariable(toolkit);
     if (root.empty()) continue;
     AddFolder(all, root + "/lib64");
     AddFolder(all, root + "/lib");
@@ -65,7 +55,7 @@ std::vector<Library::Candidate> Cublas::Candidates() {
   // library.
   std::vector<std::string> packages;
   for (const char* root : {"VIRTUAL_ENV", "CONDA_PREFIX"}) {
-    const std::string folder = Environment(root);
+    const std::string folder = EnvironmentVariable(root);
     if (!folder.empty()) packages.push_back(folder + "/lib/python3*/site-packages");
   }
   for (const char* up : {"/..", "/../..", "/../../.."}) {
@@ -78,8 +68,9 @@ std::vector<Library::Candidate> Cublas::Candidates() {
     AddFolders(all, folder + "/nvidia/*/lib");
   }
   // The toolkit as packaging/setup.sh --with-cuda unpacks it.
-  const std::string cache = Environment("XDG_CACHE_HOME");
-  AddFolders(all, (cache.empty() ? home + "/.cache" : cache) + "/raison/cuda-13.0/nvidia/*/lib");
+  if (const std::string cache = CacheFolder(); !cache.empty()) {
+    AddFolders(all, cache + "/cuda-13.0/nvidia/*/lib");
+  }
   return all;
 }
 

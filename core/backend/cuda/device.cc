@@ -7,6 +7,7 @@
 #include "absl/strings/numbers.h"
 #include "core/backend/cuda/errors.h"
 #include "core/backend/cuda/nvml.h"
+#include "core/base/os/library_path.h"
 
 namespace raison::cuda {
 namespace {
@@ -85,11 +86,11 @@ absl::StatusOr<std::unique_ptr<Device>> Device::Open(const rsn_backend_host* hos
   cudaDeviceProp properties;
   RSN_RETURN_IF_ERROR(device->Check(cudaGetDeviceProperties(&properties, device->index_),
                                     "cudaGetDeviceProperties"));
-  device->dense_ = {.half = Environment("RAISON_CUBLAS_HALF") == "1",
-                    .merge = Environment("RAISON_CUBLAS_MERGE") == "1",
+  device->dense_ = {.half = EnvironmentVariable("RAISON_CUBLAS_HALF") == "1",
+                    .merge = EnvironmentVariable("RAISON_CUBLAS_MERGE") == "1",
                     .brain = properties.major >= 8,
                     .least = kLeastDense};
-  if (const std::string least = Environment("RAISON_CUBLAS_LEAST"); !least.empty()) {
+  if (const std::string least = EnvironmentVariable("RAISON_CUBLAS_LEAST"); !least.empty()) {
     if (!absl::SimpleAtoi(least, &device->dense_.least) || device->dense_.least < 0) {
       return absl::InvalidArgumentError(
           absl::StrCat("RAISON_CUBLAS_LEAST is \"", least, "\": wanted a number of weights"));
@@ -237,7 +238,7 @@ std::unique_ptr<Dense> Device::NewDense(cudaStream_t stream) {
   };
   if (!sought_cublas_) {
     sought_cublas_ = true;
-    if (Environment("RAISON_CUBLAS") == "off") return nullptr;
+    if (EnvironmentVariable("RAISON_CUBLAS") == "off") return nullptr;
     absl::StatusOr<std::shared_ptr<Cublas>> cublas = Cublas::Open();
     if (!cublas.ok()) return without(cublas.status());
     cublas_ = *std::move(cublas);

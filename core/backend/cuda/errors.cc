@@ -3,6 +3,8 @@
 #include <cctype>
 #include <fstream>
 
+#include "core/backend/reference/guard.h"
+
 namespace raison::cuda {
 namespace {
 
@@ -29,15 +31,7 @@ int32_t Keep(const absl::Status& status) noexcept {
   } catch (...) {  // not even the sentence can be kept; the number can
     ErrorText().clear();
   }
-  switch (status.code()) {
-    case absl::StatusCode::kInvalidArgument: return -10;
-    case absl::StatusCode::kUnimplemented: return -22;
-    case absl::StatusCode::kResourceExhausted: return -30;
-    case absl::StatusCode::kUnavailable: return -32;
-    case absl::StatusCode::kFailedPrecondition: return -40;
-    case absl::StatusCode::kCancelled: return -50;
-    default: return -60;
-  }
+  return reference::CodeOf(status);
 }
 
 bool IsLost(cudaError_t error) {

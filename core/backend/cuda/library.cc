@@ -2,8 +2,6 @@
 
 #include <dlfcn.h>
 
-#include <cstdlib>
-
 namespace raison::cuda {
 
 Library Library::Open(const std::vector<Candidate>& candidates) {
@@ -31,11 +29,6 @@ void* Library::Symbol(const char* name) {
   void* const symbol = handle_ != nullptr ? dlsym(handle_.get(), name) : nullptr;
   if (symbol == nullptr && handle_ != nullptr) problem_ = file_ + " has no function " + name;
   return symbol;
-}
-
-std::string Environment(const char* name) {
-  const char* const text = std::getenv(name);
-  return text != nullptr ? text : "";
 }
 
 }  // namespace raison::cuda

@@ -38,7 +38,4 @@ class Library {
   std::string file_, problem_;
 };
 
-// An environment variable's text; empty where it is not set.
-std::string Environment(const char* name);
-
 }  // namespace raison::cuda

@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "core/backend/cuda/library.h"
+#include "core/base/os/library_path.h"
 
 namespace raison::cuda {
 namespace {
@@ -22,7 +23,7 @@ struct Nvml {
 
 // Opened for each question: they are few, and nothing is left of it in the process.
 bool Open(Nvml& n) {
-  const std::string wished = Environment("RAISON_NVML");
+  const std::string wished = EnvironmentVariable("RAISON_NVML");
   n.library = Library::Open({{wished.empty() ? "libnvidia-ml.so.1" : wished}});
   return n.library.Find("nvmlInit_v2", n.init) && n.library.Find("nvmlShutdown", n.shutdown) &&
          n.library.Find("nvmlDeviceGetHandleByPciBusId_v2", n.by_pci) &&

@@ -1,22 +1,15 @@
 // moe_experts as dispatches: pair by pair for few rows, sorted by expert for many. Both give a row
 // the same bits.
+#include "core/backend/tensor.h"
 #include "core/backend/vulkan/ops.h"
 #include "core/backend/vulkan/product.h"
 
 namespace raison::vulkan {
 namespace {
 
-constexpr uint32_t kMostFewRows = 8;
 constexpr uint32_t kMostSlots = 1024;  // of moe_group.comp
 // Rows are taken in slices, so that the rows of the pairs need no more than some 100 MiB.
 constexpr uint32_t kMostPairs = 4096;
-
-rsn_tensor Rows(const rsn_tensor& t, uint32_t first, uint32_t count) {
-  rsn_tensor slice = t;
-  slice.offset += first * Stride(t, 0);
-  slice.shape[0] = count;
-  return slice;
-}
 
 struct Scratchpad {
   Queue& queue;
@@ -94,10 +87,9 @@ absl::Status EncodePairs(Queue& queue, const rsn_moe_experts& a) {
          stacked,
          inner,
          width << 1 | (a.accumulate != 0 ? 1u : 0u)};
-  Dispatch d{.shader = static_cast<Shader>(static_cast<uint32_t>(Shader::kMoeDown) +
-                                           (features.integer_dot ? 1 : 0) + (quads ? 2 : 0)),
+  Dispatch d{.shader = Variant(Shader::kMoeDown, features, quads),
              .constants = {a.down.dtype, 1, inner % 4 == 0 ? 1u : 0u},
-             .groups = rows * CeilDivide(width, plain || quads ? 4 : 16),
+             .groups = rows * CeilDivide(width, OutputsPerGroup(a.down.dtype, quads)),
              .reads = {plain ? Range{gate_at, gate_at + bytes} : hidden.range, RangeOf(a.ids),
                        RangeOf(a.weights), RangeOf(a.slots), RangeOf(a.down)},
              .writes = {RangeOf(a.out)}};

@@ -3,16 +3,10 @@
 namespace raison::vulkan {
 namespace {
 
-constexpr uint32_t kMostFewRows = 8;   // of a workgroup that shares decoded weights by registers
 constexpr uint32_t kTileOutputs = 64;  // of matmul_tiles.comp
 constexpr uint32_t kMostQuadRows = 2;  // beyond, adding over quads costs more than it saves
 
 bool Plain(uint32_t type) { return !QuantizesActivations(type); }
-
-Shader Variant(Shader first, const Features& features, bool quads) {
-  return static_cast<Shader>(static_cast<uint32_t>(first) + (features.integer_dot ? 1 : 0) +
-                             (quads ? 2 : 0));
-}
 
 // For many rows. A matrix unit's sums have one scale to a block of 32: not Q6_K's.
 bool UsesMatrix(uint32_t type, const Features& features) {
@@ -69,10 +63,14 @@ Dispatch DispatchOf(const Product& p, Shader shader) {
 }
 uint32_t Aligned(const Product& p) { return RowsAligned(p.in.plain) ? 1u : 0u; }
 
-// Outputs of a workgroup of matmul.comp.
-uint32_t OutputsPerGroup(uint32_t type, bool quads) { return Plain(type) || quads ? 4 : 16; }
-
 }  // namespace
+
+Shader Variant(Shader first, const Features& features, bool quads) {
+  return static_cast<Shader>(static_cast<uint32_t>(first) + (features.integer_dot ? 1 : 0) +
+                             (quads ? 2 : 0));
+}
+
+uint32_t OutputsPerGroup(uint32_t type, bool quads) { return Plain(type) || quads ? 4 : 16; }
 
 absl::Status RefuseWork(const char* op, const char* what, uint64_t value, uint64_t most) {
   return absl::UnimplementedError(

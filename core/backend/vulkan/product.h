@@ -8,6 +8,14 @@
 
 namespace raison::vulkan {
 
+// Rows of a workgroup that shares decoded weights by registers; more go through tiles.
+inline constexpr uint32_t kMostFewRows = 8;
+
+// Of a shader with variants (shaders.h): the one for what the device offers.
+Shader Variant(Shader first, const Features& features, bool quads);
+// Outputs of a workgroup of matmul.comp and moe_down.comp.
+uint32_t OutputsPerGroup(uint32_t type, bool quads);
+
 // The weight's products want activations as int8 in blocks of 32.
 bool QuantizesActivations(uint32_t weight_type);
 
