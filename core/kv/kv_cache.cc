@@ -4,15 +4,19 @@
 
 namespace raison {
 
+absl::Status KvGeometry::Check() const {
+  const uint64_t page_bytes = BytesPerToken() * kPageTokens;
+  if (bytes >= page_bytes) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("kv_bytes = ", bytes,
+                                                 " does not hold one page of ", kPageTokens,
+                                                 " tokens (", page_bytes, " bytes)"));
+}
+
 absl::StatusOr<std::unique_ptr<KvCache>> KvCache::Create(absl::Span<Device* const> devices,
                                                          const KvGeometry& geometry) {
+  RSN_RETURN_IF_ERROR(geometry.Check());
   const uint64_t page_bytes = geometry.BytesPerToken() * kPageTokens;
   const uint64_t pages = std::min<uint64_t>(geometry.bytes / page_bytes, 1u << 24);
-  if (pages == 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("kv_bytes = ", geometry.bytes, " does not hold one page of ", kPageTokens,
-                     " tokens (", page_bytes, " bytes)"));
-  }
   auto cache = std::make_unique<KvCache>();
   cache->geometry_ = geometry;
   cache->pool_ = std::make_unique<PagePool>(static_cast<uint32_t>(pages));

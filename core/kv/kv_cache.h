@@ -24,6 +24,8 @@ struct KvGeometry {
   uint64_t BytesPerToken() const {
     return uint64_t{layers} * heads * width * (has_values ? 2 : 1) * Traits(dtype).bytes;
   }
+  // Refuses bytes that hold no page.
+  absl::Status Check() const;
 };
 
 // Tokens per page: FlashMLA's 64; a fork wastes at most one page.

@@ -3,6 +3,34 @@
 #include <algorithm>
 
 namespace raison {
+namespace {
+
+// Views are as far apart as a device's widest loads.
+constexpr int64_t kAlignedWords = 16;
+
+// Words of a view of this many rows in a buffer that is read in one copy.
+int64_t Words(int64_t rows, int64_t width) {
+  return (rows * width + kAlignedWords - 1) / kAlignedWords * kAlignedWords;
+}
+
+// Words of 4 bytes, cut into views one after the other.
+class Cutter {
+ public:
+  Cutter(const Tensor& whole, int64_t at) : whole_(whole), at_(at) {}
+  Tensor Next(int64_t rows, int64_t width, DType dtype = DType::kF32) {
+    const uint64_t offset = whole_.offset + static_cast<uint64_t>(at_) * 4;
+    at_ += Words(rows, width);
+    return DenseTensor(whole_.buffer, offset, dtype, {rows, width});
+  }
+
+ private:
+  const Tensor& whole_;
+  int64_t at_;
+};
+
+constexpr int64_t kRecordWords = sizeof(rsn_logit_record) / 4;
+
+}  // namespace
 
 absl::StatusOr<Activations> Activations::Create(Device& device, const Config& c,
                                                 const StepLimits& limits) {
@@ -40,17 +68,18 @@ absl::StatusOr<Activations> Activations::Create(Device& device, const Config& c,
   make(a.attended, {rows, heads * value_dim});
 
   int64_t width = 0;
-  a.expert_ids.resize(c.num_hidden_layers);
-  a.expert_weights.resize(c.num_hidden_layers);
+  int64_t moe_layers = 0;
+  a.experts_used_ = c.moe.num_experts_per_tok;
   for (uint32_t l = 0; l < c.num_hidden_layers; ++l) {
+    a.moe_layers_before_.push_back(static_cast<uint32_t>(moe_layers));
     if (!c.IsMoeLayer(l)) {
       width = std::max<int64_t>(width, c.intermediate_size);
       continue;
     }
     width = std::max<int64_t>(width, int64_t{c.moe.n_shared_experts} * c.moe.moe_intermediate_size);
-    make(a.expert_ids[l], {rows, c.moe.num_experts_per_tok}, DType::kI32);
-    make(a.expert_weights[l], {rows, c.moe.num_experts_per_tok});
+    ++moe_layers;
   }
+  if (moe_layers > 0) make(a.routing, {2 * moe_layers * Words(rows, a.experts_used_)});
   if (width > 0) {
     make(a.gate, {rows, width});
     make(a.up, {rows, width});
@@ -59,11 +88,8 @@ absl::StatusOr<Activations> Activations::Create(Device& device, const Config& c,
 
   make(a.last, {logit_rows, c.hidden_size});
   make(a.logits, {logit_rows, c.vocab_size});
-  make(a.records, {logit_rows, 8});
-  const int64_t top = std::min(kTopCandidates, c.vocab_size);
-  make(a.top_ids, {logit_rows, top}, DType::kI32);
-  make(a.top_values, {logit_rows, top});
-  make(a.top_raw, {logit_rows, top});
+  a.candidates_ = std::min(kTopCandidates, c.vocab_size);
+  make(a.results, {Words(logit_rows, kRecordWords) + 3 * Words(logit_rows, a.candidates_)});
   if (!status.ok()) return status;
   return a;
 }
@@ -80,6 +106,24 @@ absl::Status Activations::AddComposedMla(Device& device, const Config& c,
   };
   RSN_RETURN_IF_ERROR(make(mla_query, int64_t{c.mla.kv_lora_rank} + c.mla.qk_rope_head_dim));
   return make(mla_latent, c.mla.kv_lora_rank);
+}
+
+Activations::Routing Activations::RoutingOf(uint32_t layer, uint32_t rows) const {
+  Cutter cutter(routing, 2 * int64_t{moe_layers_before_[layer]} * Words(rows, experts_used_));
+  Routing of;
+  of.ids = cutter.Next(rows, experts_used_, DType::kI32);
+  of.weights = cutter.Next(rows, experts_used_);
+  return of;
+}
+
+Activations::Results Activations::ResultsOf(uint32_t logit_rows) const {
+  Cutter cutter(results, 0);
+  Results of;
+  of.records = cutter.Next(logit_rows, kRecordWords);
+  of.top_ids = cutter.Next(logit_rows, candidates_, DType::kI32);
+  of.top_values = cutter.Next(logit_rows, candidates_);
+  of.top_raw = cutter.Next(logit_rows, candidates_);
+  return of;
 }
 
 Buffer& Activations::BufferOf(const Tensor& tensor) {

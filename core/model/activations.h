@@ -26,15 +26,26 @@ struct Activations {
   Tensor attended;    // (rows, heads * (head_dim or v_head_dim))
   Tensor gate, up;    // (rows, widest feed-forward)
   Tensor router;      // (rows, experts)
-  std::vector<Tensor> expert_ids;      // i32 (rows, used), one per layer; empty for dense layers
-  std::vector<Tensor> expert_weights;  // f32 (rows, used), one per layer
   Tensor last;        // (logit rows, hidden)
   Tensor logits;      // (logit rows, vocabulary)
-  Tensor records;     // (logit rows, 8): rsn_logit_record
-  Tensor top_ids;     // i32 (logit rows, kTopCandidates)
-  Tensor top_values;  // (logit rows, kTopCandidates)
-  Tensor top_raw;     // (logit rows, kTopCandidates)
+  // What the host reads of a step. The views lie behind one another for as many rows as the step has,
+  // so that one copy brings them all.
+  Tensor routing;     // of every MoE layer: the ids, the weights
+  Tensor results;     // of the logit rows: records, candidates
   std::vector<Buffer> buffers;
+
+  struct Routing {
+    Tensor ids;      // i32 (rows, used)
+    Tensor weights;  // f32 (rows, used)
+  };
+  Routing RoutingOf(uint32_t layer, uint32_t rows) const;
+  struct Results {
+    Tensor records;     // (logit rows, 8): rsn_logit_record
+    Tensor top_ids;     // i32 (logit rows, candidates)
+    Tensor top_values;  // (logit rows, candidates)
+    Tensor top_raw;     // (logit rows, candidates)
+  };
+  Results ResultsOf(uint32_t logit_rows) const;
 
   static absl::StatusOr<Activations> Create(Device& device, const Config& config,
                                             const StepLimits& limits);
@@ -42,6 +53,10 @@ struct Activations {
   absl::Status AddComposedMla(Device& device, const Config& config, const StepLimits& limits);
   // The buffer behind a view, for uploads and downloads.
   Buffer& BufferOf(const Tensor& tensor);
+
+ private:
+  int64_t experts_used_ = 0, candidates_ = 0;
+  std::vector<uint32_t> moe_layers_before_;  // (layers)
 };
 
 }  // namespace raison

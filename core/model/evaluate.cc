@@ -24,6 +24,7 @@ absl::StatusOr<Evaluation> Evaluate(const Model& model, absl::Span<const int32_t
     const absl::Span<const int32_t> chunk = tokens.subspan(at, options.chunk);
     const uint32_t n = static_cast<uint32_t>(chunk.size());
     Step step;
+    step.reads_routing = options.routing;
     RSN_RETURN_IF_ERROR(pages.Extend(n, &step.copies));
     step.sequences.push_back({.tokens = chunk, .pages = &pages, .logit_rows = n});
     std::vector<LogitRow> rows;
@@ -33,8 +34,7 @@ absl::StatusOr<Evaluation> Evaluate(const Model& model, absl::Span<const int32_t
     }
     std::move(rows.begin(), rows.end(), std::back_inserter(out.rows));
     if (options.routing) {
-      std::vector<std::vector<RoutedRow>> routing;
-      RSN_RETURN_IF_ERROR(transformer->FetchRouting(0, n, &routing));
+      std::vector<std::vector<RoutedRow>> routing = transformer->Routing(0, n);
       std::move(routing.begin(), routing.end(), std::back_inserter(out.routing));
     }
   }

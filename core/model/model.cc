@@ -10,15 +10,13 @@
 namespace raison {
 namespace {
 
-// Without a wish of the caller: long enough for R1's usual thinking, short enough for a small machine.
+// Without a wish of the caller: long enough for R1's usual thinking, short enough for a small
+// machine.
 constexpr uint32_t kDefaultContext = 32768;
-// When a device does not say how much memory is free.
-constexpr uint64_t kUnknownFreeMemory = uint64_t{1} << 30;
 
-absl::StatusOr<std::unique_ptr<ChatTemplate>> LoadTemplate(const Checkpoint& checkpoint,
-                                                           const std::string& own,
-                                                           const Tokenizer& tokenizer,
-                                                           const std::optional<ReasoningTags>& tags) {
+absl::StatusOr<std::unique_ptr<ChatTemplate>> LoadTemplate(
+    const Checkpoint& checkpoint, const std::string& own, const Tokenizer& tokenizer,
+    const std::optional<ReasoningTags>& tags) {
   const std::string* source = own.empty() ? checkpoint.chat_template() : &own;
   if (source == nullptr) {
     return absl::NotFoundError(absl::StrCat(
@@ -27,8 +25,8 @@ absl::StatusOr<std::unique_ptr<ChatTemplate>> LoadTemplate(const Checkpoint& che
   return ChatTemplate::Create(*source, MakeTemplateTokens(tokenizer, tags));
 }
 
-// One scale for a load that copies files, one after the other, and then makes weights of them: half of
-// the way each. `done` never falls; `total` grows when another file is found.
+// One scale for a load that copies files, one after the other, and then makes weights of them: half
+// of the way each. `done` never falls; `total` grows when another file is found.
 class CopyMeter {
  public:
   explicit CopyMeter(LoadProgress report) : report_(std::move(report)) {}
@@ -84,8 +82,7 @@ absl::StatusOr<std::shared_ptr<Model>> Model::LoadCheckpoint(std::shared_ptr<Che
   m.checkpoint_ = std::move(checkpoint);
   RSN_ASSIGN_OR_RETURN(m.config_, NamingFile(m.checkpoint_->path(), ReadConfig(*m.checkpoint_)));
   m.config_.name = ToValidUtf8(m.config_.name);  // whatever the file says: callers are lent it
-  RSN_RETURN_IF_ERROR(
-      NamingFile(m.checkpoint_->path(), CheckTensors(m.config_, *m.checkpoint_)));
+  RSN_RETURN_IF_ERROR(NamingFile(m.checkpoint_->path(), CheckTensors(m.config_, *m.checkpoint_)));
   m.sampling_ = ReadRecommendedSampling(*m.checkpoint_);
   RSN_ASSIGN_OR_RETURN(m.tokenizer_, LoadTokenizer(*m.checkpoint_));
   if (static_cast<uint32_t>(m.tokenizer_->vocab_size()) > m.config_.vocab_size) {
@@ -111,7 +108,15 @@ absl::StatusOr<std::shared_ptr<Model>> Model::LoadCheckpoint(std::shared_ptr<Che
 
   RSN_ASSIGN_OR_RETURN(m.placement_, m.PlaceNow());
   m.kv_bytes_ = options.kv_bytes;
-  if (m.kv_bytes_ == 0) m.kv_bytes_ = m.DefaultKvBytes();
+  if (m.kv_bytes_ == 0) {
+    m.kv_bytes_ = m.DefaultKvBytes();
+    if (!m.KvLayout().Check().ok()) {
+      return absl::ResourceExhaustedError(
+          absl::StrCat(m.checkpoint_->path(),
+                       ": the weights leave no memory for the cache: ", m.placement_.Sentence()));
+    }
+  }
+  RSN_RETURN_IF_ERROR(m.KvLayout().Check());
   RSN_ASSIGN_OR_RETURN(m.weights_,
                        LoadWeights(*m.checkpoint_, m.config_, m.placement_,
                                    {.repack = options.repack, .progress = options.progress}));
@@ -125,26 +130,18 @@ absl::StatusOr<Placement> Model::PlaceNow() const {
                 .experts = options_.experts,
                 .backend_path = options_.backend_path,
                 .threads = options_.threads,
-                .kv_bytes = options_.kv_bytes,
+                .kv_bytes = options_.kv_bytes != 0 ? options_.kv_bytes : ContextBytes(),
                 .log = options_.log});
 }
 
-// Half of what is free on the devices that hold layers, before the weights on the CPU (whose pages
-// the file shares) and after them elsewhere; no more than all sequences of a step could fill.
+// Half of what the weights leave free, so that other programs and further models have some, but at
+// least one whole context if it fits; no more than all sequences of a step could fill.
 uint64_t Model::DefaultKvBytes() const {
-  uint64_t free = 0;
-  for (uint32_t d = 0; d < placement_.devices.size(); ++d) {
-    if (std::find(placement_.layers.begin(), placement_.layers.end(), d) ==
-        placement_.layers.end()) {
-      continue;
-    }
-    const rsn_device_info info = placement_.DeviceOf(d).Info();
-    const uint64_t weights = info.kind == 0 ? 0 : weight_bytes_;
-    free += info.memory_free == 0 ? kUnknownFreeMemory
-            : info.memory_free > weights ? info.memory_free - weights : 0;
-  }
-  return std::min(free / 2, KvLayout().BytesPerToken() * context_length_ * kStepSequences);
+  const uint64_t room = placement_.RoomForCache(), one = ContextBytes();
+  return std::min(std::max(room / 2, std::min(room, one)), one * kStepSequences);
 }
+
+uint64_t Model::ContextBytes() const { return KvLayout().BytesPerToken() * context_length_; }
 
 KvGeometry Model::KvLayout() const {
   const Config& c = config_;

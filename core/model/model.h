@@ -74,6 +74,7 @@ class Model {
       std::shared_ptr<Checkpoint> checkpoint, const ModelOptions& options);
 
   uint64_t DefaultKvBytes() const;
+  uint64_t ContextBytes() const;  // of the cache, for one session as long as the context
 
   ModelOptions options_;
   std::shared_ptr<Checkpoint> checkpoint_;

@@ -15,18 +15,17 @@ namespace {
 
 // Kept free on a device for activations, the step buffer and what its driver takes.
 constexpr uint64_t kReserve = uint64_t{256} << 20;
+// When a device does not say how much memory is free.
+constexpr uint64_t kUnknownFreeMemory = uint64_t{1} << 30;
 
 // Bytes of weights by where they would lie.
 struct LayerSizes {
   std::vector<uint64_t> layers;   // without the routed experts
   std::vector<uint64_t> experts;  // (layers): the routed experts
-  uint64_t embedding = 0, head = 0;
+  uint64_t embedding = 0;
+  uint64_t head = 0;  // none if the embedding is the head too and one device holds both ends
 
-  uint64_t Total() const {
-    uint64_t total = embedding + head;
-    for (size_t l = 0; l < layers.size(); ++l) total += layers[l] + experts[l];
-    return total;
-  }
+  uint64_t Head(bool one_device) const { return head != 0 || one_device ? head : embedding; }
 };
 
 LayerSizes Measure(const Checkpoint& checkpoint, const Config& config) {
@@ -43,7 +42,6 @@ LayerSizes Measure(const Checkpoint& checkpoint, const Config& config) {
       (routed ? sizes.experts : sizes.layers)[layer] += t.bytes();
     }
   }
-  if (sizes.head == 0) sizes.head = sizes.embedding;  // tied
   return sizes;
 }
 
@@ -57,7 +55,8 @@ absl::StatusOr<std::vector<Part>> ParseSplit(const std::string& text, uint32_t l
   std::vector<Part> parts;
   uint64_t named = 0;
   for (const absl::string_view word : absl::StrSplit(text, ',')) {
-    const std::pair<absl::string_view, absl::string_view> sides = absl::StrSplit(word, absl::MaxSplits('=', 1));
+    const std::pair<absl::string_view, absl::string_view> sides =
+        absl::StrSplit(word, absl::MaxSplits('=', 1));
     Part part{.device = std::string(sides.first), .layers = std::nullopt};
     if (part.device.empty()) {
       return absl::UnavailableError(
@@ -74,11 +73,11 @@ absl::StatusOr<std::vector<Part>> ParseSplit(const std::string& text, uint32_t l
     }
     parts.push_back(std::move(part));
   }
-  const bool open_end = std::any_of(parts.begin(), parts.end(),
-                                    [](const Part& p) { return !p.layers.has_value(); });
+  const bool open_end =
+      std::any_of(parts.begin(), parts.end(), [](const Part& p) { return !p.layers.has_value(); });
   if (named > layers || (!open_end && named != layers)) {
-    return absl::UnavailableError(absl::StrCat("device = \"", text, "\" places ", named,
-                                               " layers, the model has ", layers));
+    return absl::UnavailableError(
+        absl::StrCat("device = \"", text, "\" places ", named, " layers, the model has ", layers));
   }
   return parts;
 }
@@ -112,9 +111,9 @@ class Placer {
       placement_.layers.insert(placement_.layers.end(), count, index);
     }
     if (placement_.layers.size() != layers_) {
-      return absl::UnavailableError(absl::StrCat(
-          "device = \"", request_.device, "\": the devices before the last take only ",
-          placement_.layers.size(), " of ", layers_, " layers"));
+      return absl::UnavailableError(
+          absl::StrCat("device = \"", request_.device, "\": the devices before the last take only ",
+                       placement_.layers.size(), " of ", layers_, " layers"));
     }
     return PlaceExperts();
   }
@@ -126,12 +125,11 @@ class Placer {
     if (has_plugin) {
       RSN_ASSIGN_OR_RETURN(std::vector<DeviceEntry> entries, ListDevices(request_.backend_path));
       // A processor's own memory behind a GPU's interface is no gain: such devices are kind 0.
-      std::erase_if(entries, [](const DeviceEntry& e) { return !e.problem.empty() || e.info.kind == 0; });
-      std::stable_sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) {
-        return a.info.kind > b.info.kind;
-      });
-      const uint64_t experts = request_.experts.empty() ? 0 : Experts();
-      const uint64_t needed = sizes_.Total() - experts + request_.kv_bytes + kReserve;
+      std::erase_if(entries,
+                    [](const DeviceEntry& e) { return !e.problem.empty() || e.info.kind == 0; });
+      std::stable_sort(entries.begin(), entries.end(),
+                       [](const auto& a, const auto& b) { return a.info.kind > b.info.kind; });
+      const uint64_t needed = Whole();
       for (const DeviceEntry& entry : entries) {
         // Some drivers know what is free only once the device is open.
         const uint64_t listed =
@@ -170,9 +168,16 @@ class Placer {
     return false;
   }
 
-  uint64_t Experts() const {
-    uint64_t total = 0;
-    for (const uint64_t bytes : sizes_.experts) total += bytes;
+  // What layer `l` and its part of the cache take on the layer's own device.
+  uint64_t OfLayer(size_t l) const {
+    return sizes_.layers[l] + (request_.experts.empty() ? sizes_.experts[l] : 0) +
+           request_.kv_bytes / layers_;
+  }
+
+  // What one device would need to hold every layer.
+  uint64_t Whole() const {
+    uint64_t total = kReserve + sizes_.embedding + sizes_.Head(true);
+    for (uint32_t l = 0; l < layers_; ++l) total += OfLayer(l);
     return total;
   }
 
@@ -198,9 +203,8 @@ class Placer {
     const uint64_t free = placement_.DeviceOf(index).Info().memory_free;
     uint32_t count = 0;
     for (size_t l = first; l < layers_; ++l, ++count) {
-      used += sizes_.layers[l] + request_.kv_bytes / layers_;
-      if (request_.experts.empty()) used += sizes_.experts[l];
-      if (l + 1 == layers_) used += sizes_.head;
+      used += OfLayer(l);
+      if (l + 1 == layers_) used += sizes_.Head(/*one_device=*/first == 0);
       if (used > free) break;
     }
     return count;
@@ -208,10 +212,10 @@ class Placer {
 
   absl::StatusOr<Placement> PlaceExperts() {
     placement_.experts = placement_.layers;
-    if (request_.experts.empty()) return std::move(placement_);
+    if (request_.experts.empty()) return Weighed();
     if (config_.moe.n_routed_experts == 0) {
-      return absl::UnimplementedError(absl::StrCat(
-          "experts = \"", request_.experts, "\": the model has no routed experts"));
+      return absl::UnimplementedError(
+          absl::StrCat("experts = \"", request_.experts, "\": the model has no routed experts"));
     }
     // The device of that name which the layers use already, if there is one.
     uint32_t index = 0;
@@ -224,6 +228,19 @@ class Placer {
     }
     for (uint32_t l = 0; l < layers_; ++l) {
       if (config_.IsMoeLayer(l)) placement_.experts[l] = index;
+    }
+    return Weighed();
+  }
+
+  Placement Weighed() {
+    std::vector<uint64_t>& bytes = placement_.weight_bytes;
+    bytes.resize(placement_.devices.size());
+    const uint32_t first = placement_.layers.front(), last = placement_.layers.back();
+    bytes[first] += sizes_.embedding;
+    bytes[last] += sizes_.Head(first == last);
+    for (uint32_t l = 0; l < layers_; ++l) {
+      bytes[placement_.layers[l]] += sizes_.layers[l];
+      bytes[placement_.experts[l]] += sizes_.experts[l];
     }
     return std::move(placement_);
   }
@@ -263,13 +280,34 @@ std::string Placement::Name() const {
   });
 }
 
+uint64_t Placement::RoomForCache() const {
+  uint64_t room = UINT64_MAX;
+  for (uint32_t d = 0; d < devices.size(); ++d) {
+    // Devices of one name share one memory.
+    uint64_t weights = 0, own_layers = 0;
+    for (uint32_t other = 0; other < devices.size(); ++other) {
+      if (devices[other]->name() != devices[d]->name()) continue;
+      weights += weight_bytes[other];
+      own_layers += std::count(layers.begin(), layers.end(), other);
+    }
+    if (own_layers == 0) continue;
+    const rsn_device_info info = devices[d]->Info();
+    const uint64_t taken = info.kind == 0 ? 0 : weights + kReserve;
+    const uint64_t free = info.memory_free == 0      ? kUnknownFreeMemory
+                          : info.memory_free > taken ? info.memory_free - taken
+                                                     : 0;
+    room = std::min(room, free / own_layers * layers.size());
+  }
+  return room;
+}
+
 std::string Placement::Contents(uint32_t index) const {
   std::vector<std::string> parts;
   const std::string own = Ranges(layers.size(), [&](size_t l) { return layers[l] == index; });
-  const std::string away = Ranges(
-      layers.size(), [&](size_t l) { return experts[l] == index && layers[l] != index; });
-  const std::string given = Ranges(
-      layers.size(), [&](size_t l) { return layers[l] == index && experts[l] != index; });
+  const std::string away =
+      Ranges(layers.size(), [&](size_t l) { return experts[l] == index && layers[l] != index; });
+  const std::string given =
+      Ranges(layers.size(), [&](size_t l) { return layers[l] == index && experts[l] != index; });
   if (!own.empty()) {
     parts.push_back(absl::StrCat("layers ", own, " and their cache"));
     if (!given.empty()) parts.push_back(absl::StrCat("without the routed experts of ", given));

@@ -18,6 +18,7 @@ struct Placement {
   std::vector<std::shared_ptr<Device>> devices;
   std::vector<uint32_t> layers;   // (layers): index of the device
   std::vector<uint32_t> experts;  // (layers): of the routed experts; the layer's own if it has none
+  std::vector<uint64_t> weight_bytes;  // (devices): of the weights that lie there
   std::string why;                // who chose
   bool notable = false;  // more than one device of the library itself: worth a word in the trace
 
@@ -28,6 +29,9 @@ struct Placement {
   std::string Contents(uint32_t index) const;
   // All of it in one line, and why.
   std::string Sentence() const;
+  // Bytes that a cache over all layers may take: what the weights leave free on the devices of the
+  // layers, bounded by the one whose layers fill it first. A CPU's weights are the file's own pages.
+  uint64_t RoomForCache() const;
 };
 
 struct PlacementRequest {
@@ -38,7 +42,7 @@ struct PlacementRequest {
   std::string experts;  // the device of all routed experts; empty: that of their layers
   std::string backend_path;
   uint32_t threads = 0;
-  uint64_t kv_bytes = 0;  // that the cache of all layers may take; 0: not known yet
+  uint64_t kv_bytes = 0;  // that the cache of all layers takes at least
   LogFunction log;
 };
 

@@ -28,6 +28,7 @@ struct StepSequence {
 struct Step {
   std::vector<StepSequence> sequences;
   std::vector<PageTable::Copy> copies;
+  bool reads_routing = false;  // Transformer::Routing is asked for after it
 };
 
 // What the device tells of one row of logits: the candidates are the largest adjusted logits,

@@ -42,6 +42,7 @@ class StepBuffer {
   void Select(uint32_t part) { selected_ = part; }
   uint32_t first_row() const { return selected().first_row; }
   uint32_t rows() const { return selected().rows; }
+  uint32_t all_rows() const { return parts_[kWhole].rows; }
   uint32_t sequences() const { return selected().sequences; }
   // The rows of prompts: of sequences that bring more than the token that was sampled. None of a whole
   // that is cut.

@@ -3,6 +3,17 @@
 #include <cstring>
 
 namespace raison {
+namespace {
+
+uint64_t End(const Tensor& view) { return view.offset + TensorBytes(view); }
+
+// Row `row` of a view of a buffer that was downloaded.
+template <typename T>
+const T* RowOf(const std::vector<std::byte>& buffer, const Tensor& view, uint32_t row) {
+  return reinterpret_cast<const T*>(buffer.data() + view.offset + row * view.stride[0]);
+}
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<Transformer>> Transformer::Create(const Parts& parts) {
   auto t = std::unique_ptr<Transformer>(new Transformer);
@@ -92,7 +103,7 @@ absl::Status Transformer::Run(const raison::Step& step, const std::function<bool
     RSN_RETURN_IF_ERROR(Finish());
     return absl::CancelledError("the step was stopped");
   }
-  return ReadLogits(logits);
+  return Read(step.reads_routing, logits);
 }
 
 std::vector<Transformer::Stage> Transformer::Record() {
@@ -171,9 +182,8 @@ absl::Status Transformer::Finish() {
 }
 
 void Transformer::Forward(const std::function<bool()>& stop) {
-  queue_->Embed({.table = weights_->token_embedding,
-                 .tokens = step_->Tokens(),
-                 .out = Step(act_->x)});
+  queue_->Embed(
+      {.table = weights_->token_embedding, .tokens = step_->Tokens(), .out = Step(act_->x)});
   has_table_.assign(lanes_.size(), false);
   const uint32_t parts = step_->parts(), turns = config_->num_hidden_layers * parts;
   const auto layer = [parts](uint32_t turn) { return turn / parts; };
@@ -264,8 +274,8 @@ void Transformer::MultiHeadLatentAttention(uint32_t layer) {
   const MlaWeights& w = weights_->layers[layer].mla;
   const MlaConfig& m = config_->mla;
   const Tensor h = Step(act_->h);
-  const Tensor kv = Step(act_->kv_latent);                        // (rows, latent + rope)
-  const Tensor latent = Columns(kv, 0, m.kv_lora_rank);          // c
+  const Tensor kv = Step(act_->kv_latent);               // (rows, latent + rope)
+  const Tensor latent = Columns(kv, 0, m.kv_lora_rank);  // c
   const Tensor q = Heads(Step(act_->q), config_->num_attention_heads);
   const Tensor q_rope = Columns(q, m.qk_nope_head_dim, m.qk_rope_head_dim);
 
@@ -274,10 +284,8 @@ void Transformer::MultiHeadLatentAttention(uint32_t layer) {
     queue_->MatMul({.terms = 2,
                     .in = h,
                     .term = {{.weight = w.wq_a, .out = q_latent}, {.weight = w.wkv_a, .out = kv}}});
-    queue_->RmsNorm({.epsilon = config_->rms_norm_eps,
-                     .in = q_latent,
-                     .weight = w.q_norm,
-                     .out = q_latent});
+    queue_->RmsNorm(
+        {.epsilon = config_->rms_norm_eps, .in = q_latent, .weight = w.q_norm, .out = q_latent});
     queue_->Project(q_latent, w.wq_b, Step(act_->q));
   } else {
     queue_->MatMul(
@@ -373,8 +381,12 @@ void Transformer::Route(uint32_t layer) {
                     .scale = m.routed_scaling_factor,
                     .logits = Step(act_->router),
                     .bias = w.bias,
-                    .ids = Step(act_->expert_ids[layer]),
-                    .weights = Step(act_->expert_weights[layer])});
+                    .ids = Step(RoutingOf(layer).ids),
+                    .weights = Step(RoutingOf(layer).weights)});
+}
+
+Activations::Routing Transformer::RoutingOf(uint32_t layer) const {
+  return act_->RoutingOf(layer, step_->all_rows());
 }
 
 // The rows go where the layer's experts lie; x, to which the experts add, comes back after them.
@@ -383,11 +395,13 @@ void Transformer::LendRows(uint32_t layer) {
   if (home == away || !config_->IsMoeLayer(layer)) return;
   Enter(home, {});
   const Activations &a = lanes_[home].act, &b = lanes_[away].act;
+  const Activations::Routing here = a.RoutingOf(layer, step_->all_rows());
+  const Activations::Routing there = b.RoutingOf(layer, step_->all_rows());
   const auto move = [&](const Tensor& source, const Tensor& target) {
     return Move{.from = home, .to = away, .source = Step(source), .target = Step(target)};
   };
-  Send({move(a.x, b.x), move(a.h, b.h), move(a.expert_ids[layer], b.expert_ids[layer]),
-        move(a.expert_weights[layer], b.expert_weights[layer])});
+  Send({move(a.x, b.x), move(a.h, b.h), move(here.ids, there.ids),
+        move(here.weights, there.weights)});
 }
 
 // x += the chosen experts of h + the shared expert of h
@@ -400,8 +414,8 @@ void Transformer::Moe(uint32_t layer) {
   Enter(away, {});
   queue_->MoeExperts({.accumulate = 1,
                       .in = Step(act_->h),
-                      .ids = Step(act_->expert_ids[layer]),
-                      .weights = Step(act_->expert_weights[layer]),
+                      .ids = Step(RoutingOf(layer).ids),
+                      .weights = Step(RoutingOf(layer).weights),
                       .slots = step_->ExpertSlots(),
                       .gate = w.gate,
                       .up = w.up,
@@ -417,55 +431,73 @@ void Transformer::Logits() {
   queue_->SetChunks({}, 0);  // rows of other places
   const Tensor last = Rows(act_->last, n);
   queue_->GatherRows({.in = Step(act_->x), .index = step_->LogitIndex(), .out = last});
-  queue_->RmsNorm({.epsilon = config_->rms_norm_eps,
-                   .in = last,
-                   .weight = weights_->output_norm,
-                   .out = last});
+  queue_->RmsNorm(
+      {.epsilon = config_->rms_norm_eps, .in = last, .weight = weights_->output_norm, .out = last});
   queue_->Project(last, weights_->head, Rows(act_->logits, n));
-  queue_->ReduceLogits({.top = static_cast<uint32_t>(act_->top_ids.shape[1]),
+  const Activations::Results results = act_->ResultsOf(n);
+  queue_->ReduceLogits({.top = static_cast<uint32_t>(results.top_ids.shape[1]),
                         .logits = Rows(act_->logits, n),
                         .adjust_begin = step_->AdjustBegin(),
                         .adjust_id = step_->AdjustId(),
                         .adjust_divisor = step_->AdjustDivisor(),
                         .adjust_add = step_->AdjustAdd(),
-                        .records = Rows(act_->records, n),
-                        .ids = Rows(act_->top_ids, n),
-                        .values = Rows(act_->top_values, n),
-                        .raw = Rows(act_->top_raw, n)});
+                        .records = results.records,
+                        .ids = results.top_ids,
+                        .values = results.top_values,
+                        .raw = results.top_raw});
 }
 
-absl::Status Transformer::ReadLogits(std::vector<LogitRow>* out) {
-  const size_t n = step_->logit_rows();
-  const size_t top = static_cast<size_t>(act_->top_ids.shape[1]);
-  std::vector<rsn_logit_record> records(n);
-  std::vector<int32_t> ids(n * top);
-  std::vector<float> values(n * top), raw(n * top);
-  const auto get = [&](void* to, const Tensor& from, size_t bytes) {
-    queue_->Download(to, act_->BufferOf(from), 0, bytes);
-  };
-  get(records.data(), act_->records, n * sizeof(rsn_logit_record));
-  get(ids.data(), act_->top_ids, n * top * 4);
-  get(values.data(), act_->top_values, n * top * 4);
-  get(raw.data(), act_->top_raw, n * top * 4);
+absl::Status Transformer::Read(bool routing, std::vector<LogitRow>* out) {
+  results_.resize(step_->logit_rows() == 0 ? 0 : End(act_->ResultsOf(step_->logit_rows()).top_raw));
+  if (!results_.empty()) {
+    queue_->Download(results_.data(), act_->BufferOf(act_->results), 0, results_.size());
+  }
+  if (routing) ReadRouting();
   RSN_RETURN_IF_ERROR(Finish());
+  RSN_ASSIGN_OR_RETURN(*out, MakeLogitRows());
+  return absl::OkStatus();
+}
 
-  out->clear();
-  for (size_t r = 0; r < n; ++r) {
-    const rsn_logit_record& record = records[r];
+// Each lane's layers lie next to each other.
+void Transformer::ReadRouting() {
+  if (act_->routing.buffer == nullptr) return;  // no layer routes
+  routing_.resize(TensorBytes(act_->routing));
+  for (uint32_t lane = 0; lane < lanes_.size(); ++lane) {
+    uint64_t begin = 0, end = 0;
+    for (uint32_t l = 0; l < config_->num_hidden_layers; ++l) {
+      if (!config_->IsMoeLayer(l) || placement_->layers[l] != lane) continue;
+      const Activations::Routing layer = lanes_[lane].act.RoutingOf(l, step_->all_rows());
+      if (end == 0) begin = layer.ids.offset;
+      end = End(layer.weights);
+    }
+    if (end == 0) continue;
+    Activations& act = lanes_[lane].act;
+    lanes_[lane].queue->Download(routing_.data() + begin, act.BufferOf(act.routing), begin,
+                                 end - begin);
+  }
+}
+
+absl::StatusOr<std::vector<LogitRow>> Transformer::MakeLogitRows() const {
+  const uint32_t n = step_->logit_rows();
+  const Activations::Results views = act_->ResultsOf(n);
+  const size_t top = static_cast<size_t>(views.top_ids.shape[1]);
+  std::vector<LogitRow> rows;
+  for (uint32_t r = 0; r < n; ++r) {
+    const rsn_logit_record& record = RowOf<rsn_logit_record>(results_, views.records, r)[0];
     if (record.count > top) return absl::InternalError("more candidates than asked for");
-    const auto cut = [&](const auto& list) {
-      const auto begin = list.begin() + static_cast<std::ptrdiff_t>(r * top);
-      return std::vector(begin, begin + record.count);
+    const auto cut = [&]<typename T>(const Tensor& view) {
+      const T* begin = RowOf<T>(results_, view, r);
+      return std::vector<T>(begin, begin + record.count);
     };
-    out->push_back({.logsumexp = record.logsumexp,
+    rows.push_back({.logsumexp = record.logsumexp,
                     .entropy = record.entropy,
                     .adjusted_logsumexp = record.adjusted_logsumexp,
                     .non_finite = (record.flags & 1) != 0,
-                    .ids = cut(ids),
-                    .logits = cut(values),
-                    .raw = cut(raw)});
+                    .ids = cut.operator()<int32_t>(views.top_ids),
+                    .logits = cut.operator()<float>(views.top_values),
+                    .raw = cut.operator()<float>(views.top_raw)});
   }
-  return absl::OkStatus();
+  return rows;
 }
 
 absl::Status Transformer::FetchLogits(uint32_t logit_row, std::vector<float>* out) {
@@ -476,37 +508,22 @@ absl::Status Transformer::FetchLogits(uint32_t logit_row, std::vector<float>* ou
   return queue_->Synchronize();
 }
 
-absl::Status Transformer::FetchRouting(uint32_t first_row, uint32_t rows,
-                                       std::vector<std::vector<RoutedRow>>* out) {
+std::vector<std::vector<RoutedRow>> Transformer::Routing(uint32_t first_row, uint32_t rows) const {
+  std::vector<std::vector<RoutedRow>> out(rows);
   const size_t used = config_->moe.num_experts_per_tok;
-  // The rows of a sequence that was cut lie apart.
-  const bool all = step_->parts() > 1;
-  const uint32_t first = all ? 0 : first_row, count = all ? step_->rows() : rows;
-  const auto fetch = [&](uint32_t layer, auto& to, auto member) {
-    to.resize(count * used);
-    Enter(placement_->layers[layer], {});
-    queue_->Download(to.data(), act_->BufferOf((act_->*member)[layer]), first * used * 4,
-                     count * used * 4);
-  };
-  std::vector<std::vector<int32_t>> ids(config_->num_hidden_layers);
-  std::vector<std::vector<float>> weights(config_->num_hidden_layers);
   for (uint32_t l = 0; l < config_->num_hidden_layers; ++l) {
     if (!config_->IsMoeLayer(l)) continue;
-    fetch(l, ids[l], &Activations::expert_ids);
-    fetch(l, weights[l], &Activations::expert_weights);
-  }
-  RSN_RETURN_IF_ERROR(Finish());
-  out->assign(rows, {});
-  for (uint32_t l = 0; l < config_->num_hidden_layers; ++l) {
-    for (uint32_t r = 0; r < rows && !ids[l].empty(); ++r) {
-      const auto at = static_cast<std::ptrdiff_t>((step_->RowAt(first_row + r) - first) * used);
-      const auto end = at + static_cast<std::ptrdiff_t>(used);
-      (*out)[r].push_back({.layer = l,
-                           .experts = {ids[l].begin() + at, ids[l].begin() + end},
-                           .weights = {weights[l].begin() + at, weights[l].begin() + end}});
+    const Activations::Routing views = RoutingOf(l);
+    for (uint32_t r = 0; r < rows; ++r) {
+      // The rows of a sequence that was cut lie apart.
+      const uint32_t at = step_->RowAt(first_row + r);
+      const int32_t* ids = RowOf<int32_t>(routing_, views.ids, at);
+      const float* weights = RowOf<float>(routing_, views.weights, at);
+      out[r].push_back(
+          {.layer = l, .experts = {ids, ids + used}, .weights = {weights, weights + used}});
     }
   }
-  return absl::OkStatus();
+  return out;
 }
 
 }  // namespace raison

@@ -42,9 +42,9 @@ class Transformer {
 
   // After Run: a whole raw row of logits (vocabulary), row counted among the wanted ones.
   absl::Status FetchLogits(uint32_t logit_row, std::vector<float>* out);
-  // After Run: what row `row` of the step routed to, one entry per MoE layer.
-  absl::Status FetchRouting(uint32_t first_row, uint32_t rows,
-                            std::vector<std::vector<RoutedRow>>* out);
+  // After Run of a step that reads it: what these rows of the step routed to, for each row one entry
+  // per MoE layer.
+  std::vector<std::vector<RoutedRow>> Routing(uint32_t first_row, uint32_t rows) const;
 
   // Steps that were replayed from a recording (for tests and `bench`).
   uint64_t replayed() const { return replayed_; }
@@ -89,7 +89,11 @@ class Transformer {
   Tensor Step(const Tensor& activation) const;  // the rows of it of this step's selected part
   void NameChunks(Lane& lane) const;
   void Select(uint32_t part);
-  absl::Status ReadLogits(std::vector<LogitRow>* out);
+  Activations::Routing RoutingOf(uint32_t layer) const;  // all rows of the step
+  // Everything that comes back of a step, in one wait.
+  absl::Status Read(bool routing, std::vector<LogitRow>* out);
+  void ReadRouting();
+  absl::StatusOr<std::vector<LogitRow>> MakeLogitRows() const;
 
   // Continues on another lane, which then has this step's rows of these activations.
   void Enter(uint32_t lane, std::initializer_list<Tensor Activations::*> activations);
@@ -121,6 +125,8 @@ class Transformer {
   std::map<uint32_t, std::vector<Stage>> recordings_;  // of decode steps, by number of sequences
   std::vector<Stage>* recording_ = nullptr;            // being made
   std::vector<std::byte> moving_;                      // rows between two lanes
+  // Activations::results and ::routing as the last step left them, at the same offsets.
+  std::vector<std::byte> results_, routing_;
   absl::Status status_;                                // of this step's moves
   uint64_t replayed_ = 0;
   bool stopped_ = false;

@@ -14,10 +14,9 @@ absl::StatusOr<std::shared_ptr<Scheduler>> Scheduler::Create(std::shared_ptr<Mod
   try {
     std::vector<Work*> batch;
     batch.reserve(scheduler->transformer_->limits().sequences);
-    scheduler->thread_ = std::thread(
-        [s = scheduler.get(), batch = std::move(batch)]() mutable {
-          s->RunPasses(std::move(batch));
-        });
+    scheduler->thread_ = std::thread([s = scheduler.get(), batch = std::move(batch)]() mutable {
+      s->RunPasses(std::move(batch));
+    });
   } catch (const std::exception& e) {
     return absl::ResourceExhaustedError(absl::StrCat("no thread for the model: ", e.what()));
   }
@@ -143,6 +142,7 @@ void Scheduler::RunPass(absl::Span<Work* const> batch) {
                               .pages = w->pages,
                               .logit_rows = w->logit_rows,
                               .adjustments = w->adjustments});
+    step.reads_routing |= w->wants_routing;
     running.push_back(w);
   }
   if (running.empty()) return;
@@ -150,7 +150,8 @@ void Scheduler::RunPass(absl::Span<Work* const> batch) {
   passes_.fetch_add(1, std::memory_order_relaxed);
   std::vector<LogitRow> rows;
   const auto stop = [&running] {
-    return std::all_of(running.begin(), running.end(), [](const Work* w) { return IsCancelled(*w); });
+    return std::all_of(running.begin(), running.end(),
+                       [](const Work* w) { return IsCancelled(*w); });
   };
   const absl::Status status = transformer_->Run(step, stop, &rows);
   replayed_.store(transformer_->replayed(), std::memory_order_relaxed);
@@ -160,7 +161,7 @@ void Scheduler::RunPass(absl::Span<Work* const> batch) {
     const uint32_t n = static_cast<uint32_t>(w->tokens.size());
     w->status = status;
     if (w->status.ok() && w->wants_routing) {
-      w->status = transformer_->FetchRouting(row, n, &w->routing);
+      w->routing = transformer_->Routing(row, n);
     }
     if (w->status.ok() && w->logit_rows > 0) {
       std::vector<LogitRow> own(std::make_move_iterator(rows.begin() + logit),

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "core/backend/far/far_backend.h"
+#include "core/backend/reference/reference_backend.h"
 #include "core/backend/registry.h"
 #include "core/model/step_buffer.h"
 #include "tests/session/fixture.h"
@@ -54,11 +55,11 @@ void ExpectSameTrace(const Told& got, const Told& want) {
 
 TEST(SplitTest, LayersAndExpertsOverTwoCpusGiveTheBitsOfOne) {
   const Told want = Answer({.device = "cpu", .threads = 1}, 40);
-  for (const Split& split : {Split{"cpu=3,cpu", ""}, Split{"cpu=1,cpu=6,cpu", ""},
-                             Split{"cpu=3,cpu=5", "cpu"}}) {
+  for (const Split& split :
+       {Split{"cpu=3,cpu", ""}, Split{"cpu=1,cpu=6,cpu", ""}, Split{"cpu=3,cpu=5", "cpu"}}) {
     SCOPED_TRACE(absl::StrCat(split.device, " experts ", split.experts));
-    ExpectSameTrace(
-        Answer({.device = split.device, .experts = split.experts, .threads = 1}, 40), want);
+    ExpectSameTrace(Answer({.device = split.device, .experts = split.experts, .threads = 1}, 40),
+                    want);
   }
 }
 
@@ -68,8 +69,8 @@ TEST(SplitTest, ExpertsOfAFarDeviceOnTheReference) {
     ASSERT_TRUE(absl::IsAlreadyExists(s)) << s;
   }
   const Told want = Answer({.device = "reference", .threads = 1}, 6);
-  for (const Split& split : {Split{"far", "reference"}, Split{"reference", "far"},
-                             Split{"far=4,reference", ""}}) {
+  for (const Split& split :
+       {Split{"far", "reference"}, Split{"reference", "far"}, Split{"far=4,reference", ""}}) {
     SCOPED_TRACE(absl::StrCat(split.device, " experts ", split.experts));
     ExpectSameTrace(Answer({.device = split.device, .experts = split.experts, .threads = 1}, 6),
                     want);
@@ -81,8 +82,8 @@ std::vector<Told> AnswerThree(const ModelOptions& model) {
   auto scheduler = MakeScheduler(model);
   std::vector<std::unique_ptr<Session>> owned;
   std::vector<Session*> sessions;
-  for (const std::string& question : {std::string("What is 17 * 23?"), LongQuestion(),
-                                      std::string("What is 2 + 3?")}) {
+  for (const std::string& question :
+       {std::string("What is 17 * 23?"), LongQuestion(), std::string("What is 2 + 3?")}) {
     owned.push_back(NewSession(scheduler));
     EXPECT_TRUE(owned.back()->Prompt(Ask(question), Short(10)).ok());
     sessions.push_back(owned.back().get());
@@ -150,7 +151,8 @@ TEST(SplitTest, TheTraceSaysWhereThingsRun) {
 // The Vulkan plug-in beside the CPU, on whatever device it finds first (here Mesa's software one):
 // it rounds otherwise than the CPU, so tokens are equal and their numbers near.
 TEST(SplitTest, VulkanAndTheCpuGiveTheCpusTokens) {
-  const auto vulkan = Device::Open("vulkan:0", {.threads = 1, .backend_path = RAISON_VULKAN_FOLDER});
+  const auto vulkan =
+      Device::Open("vulkan:0", {.threads = 1, .backend_path = RAISON_VULKAN_FOLDER});
   if (!vulkan.ok()) GTEST_SKIP() << vulkan.status().message();
   constexpr uint32_t kTokens = 4;
   const Told want = Answer({.device = "cpu", .threads = 2}, kTokens);
@@ -181,12 +183,72 @@ TEST(SplitTest, TheBestDeviceThatFitsIsTheDefault) {
   EXPECT_EQ((*model)->placement().Name(), "twins:0");
   EXPECT_TRUE(Says((*model)->placement().Sentence(), "the best device that fits"));
   // More cache than any device has: back to the CPU.
-  model = Model::Load(RAISON_SOURCE_DIR "/samples/petit/petit-q8_0.gguf",
-                      {.backend_path = RAISON_PLUGIN_FOLDER,
-                       .threads = 1,
-                       .kv_bytes = uint64_t{1} << 41});
+  model = Model::Load(
+      RAISON_SOURCE_DIR "/samples/petit/petit-q8_0.gguf",
+      {.backend_path = RAISON_PLUGIN_FOLDER, .threads = 1, .kv_bytes = uint64_t{1} << 41});
   ASSERT_TRUE(model.ok()) << model.status();
   EXPECT_EQ((*model)->placement().Name(), "cpu");
+}
+
+// A card too small for Petit: the reference with little memory.
+uint64_t small_free = 0;
+
+int32_t OpenSmall(const rsn_backend_host* host, rsn_backend* table) {
+  const int32_t code = OpenReferenceBackend(host, table);
+  table->name = "small";
+  table->device_info = [](rsn_device_state*, rsn_device_info* info) -> int32_t {
+    info->kind = 1;
+    info->memory_free = small_free;
+    return 0;
+  };
+  return code;
+}
+
+TEST(SplitTest, TheCacheTakesWhatTheWeightsLeaveOnEachDevice) {
+  if (auto s = RegisterBackend("small", &OpenSmall); !s.ok()) {
+    ASSERT_TRUE(absl::IsAlreadyExists(s)) << s;
+  }
+  const auto load = [](const char* device, const char* experts, uint64_t free) {
+    small_free = free;
+    return Model::Load(RAISON_SOURCE_DIR "/samples/petit/petit-q8_0.gguf",
+                       {.device = device, .experts = experts, .threads = 1, .context_length = 512});
+  };
+  auto whole = load("cpu", "", 0);
+  ASSERT_TRUE(whole.ok()) << whole.status();
+  const uint64_t all = (*whole)->placement().weight_bytes[0];
+  const uint64_t context = (*whole)->KvLayout().BytesPerToken() * 512;
+  constexpr uint64_t kReserve = 256 << 20;
+
+  // The whole model does not fit, but what is placed there does.
+  auto model = load("small", "cpu", kReserve + all - 1);
+  ASSERT_TRUE(model.ok()) << model.status();
+  const std::vector<uint64_t>& bytes = (*model)->placement().weight_bytes;
+  ASSERT_EQ(bytes.size(), 2u);
+  EXPECT_EQ(bytes[0] + bytes[1], all);
+  EXPECT_GT(bytes[1], all / 4);
+  // One whole context where half of the room would not hold it.
+  model = load("small", "cpu", kReserve + bytes[0] + context);
+  ASSERT_TRUE(model.ok()) << model.status();
+  EXPECT_EQ((*model)->kv_bytes(), context);
+
+  // Half of the layers: twice the cache for the same memory, whatever the CPU has.
+  model = load("small=4,cpu", "", kReserve + all);
+  ASSERT_TRUE(model.ok()) << model.status();
+  const uint64_t left = all - (*model)->placement().weight_bytes[0];
+  EXPECT_EQ((*model)->kv_bytes(), std::max(left, std::min(2 * left, context)));
+
+  // As many layers as fit with their part of a context.
+  model = load("small,cpu", "", kReserve + all);
+  ASSERT_TRUE(model.ok()) << model.status();
+  EXPECT_GE((*model)->kv_bytes(), context);
+  EXPECT_GT((*model)->placement().weight_bytes[0], 0u);
+  EXPECT_GT((*model)->placement().weight_bytes[1], 0u);
+
+  // No room at all: said before the weights are read, with what lies where.
+  model = load("small", "", kReserve + all);
+  ASSERT_FALSE(model.ok());
+  EXPECT_TRUE(absl::IsResourceExhausted(model.status())) << model.status();
+  EXPECT_TRUE(Says(std::string(model.status().message()), "small:"));
 }
 
 TEST(SplitTest, WrongSplitsAreRefusedByName) {

@@ -76,6 +76,7 @@ absl::StatusOr<Rows> ReadOneByOne(const Model& model, size_t length, Tokens& tok
   rows.routing.resize(tokens.size() * length);
   for (size_t at = 0; at < length; ++at) {
     Step step;
+    step.reads_routing = true;
     for (size_t s = 0; s < tokens.size(); ++s) {
       RSN_RETURN_IF_ERROR(pages[s].Extend(1, &step.copies));
       step.sequences.push_back(
@@ -83,9 +84,8 @@ absl::StatusOr<Rows> ReadOneByOne(const Model& model, size_t length, Tokens& tok
     }
     std::vector<LogitRow> candidates;
     RSN_RETURN_IF_ERROR(transformer->Run(step, /*stop=*/nullptr, &candidates));
-    std::vector<std::vector<RoutedRow>> routing;
-    RSN_RETURN_IF_ERROR(
-        transformer->FetchRouting(0, static_cast<uint32_t>(tokens.size()), &routing));
+    std::vector<std::vector<RoutedRow>> routing =
+        transformer->Routing(0, static_cast<uint32_t>(tokens.size()));
     for (size_t s = 0; s < tokens.size(); ++s) {
       RSN_RETURN_IF_ERROR(
           transformer->FetchLogits(static_cast<uint32_t>(s), &rows.logits[s * length + at]));
