@@ -153,7 +153,7 @@ absl::StatusOr<Device::Weight> Device::NewWeight(Tensor description,
 }
 
 bool Device::Supports(uint32_t op, const void* args) const {
-  if (op == RSN_OP_MLA_ATTENTION && table_.mla_attention == nullptr) return false;
+  if (op == RSN_OP_MLA_ATTENTION && !HasMlaAttention()) return false;
   return table_.supports(state_, op, args) != 0;
 }
 

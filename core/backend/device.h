@@ -52,6 +52,8 @@ class Device : public std::enable_shared_from_this<Device> {
   absl::StatusOr<Weight> NewWeight(Tensor description, absl::Span<const std::byte> bytes,
                                    uint32_t flags, const WeightRead& read = {});
   bool Supports(uint32_t op, const void* args) const;
+  // The one operation that a back end may lack as a whole.
+  bool HasMlaAttention() const { return table_.mla_attention != nullptr; }
   bool CanRecord() const { return table_.record_begin != nullptr; }
   absl::Status ToStatus(int32_t code, const char* what) const;
 

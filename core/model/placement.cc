@@ -88,7 +88,9 @@ class Placer {
       : request_(request),
         layers_(config.num_hidden_layers),
         sizes_(Measure(checkpoint, config)),
-        config_(config) {}
+        config_(config) {
+    placement_.latent_attention = config.IsMla();
+  }
 
   absl::StatusOr<Placement> OnOpened() {
     placement_.devices.push_back(request_.opened);
@@ -310,6 +312,9 @@ std::string Placement::Contents(uint32_t index) const {
       Ranges(layers.size(), [&](size_t l) { return layers[l] == index && experts[l] != index; });
   if (!own.empty()) {
     parts.push_back(absl::StrCat("layers ", own, " and their cache"));
+    if (latent_attention && !devices[index]->HasMlaAttention()) {
+      parts.push_back("latent attention composed of other operations");
+    }
     if (!given.empty()) parts.push_back(absl::StrCat("without the routed experts of ", given));
   }
   if (!away.empty()) parts.push_back(absl::StrCat("routed experts of layers ", away));

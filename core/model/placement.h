@@ -20,7 +20,8 @@ struct Placement {
   std::vector<uint32_t> experts;  // (layers): of the routed experts; the layer's own if it has none
   std::vector<uint64_t> weight_bytes;  // (devices): of the weights that lie there
   std::string why;                // who chose
-  bool notable = false;  // more than one device of the library itself: worth a word in the trace
+  bool latent_attention = false;  // the model's layers have it
+  bool notable = false;           // more than one device of the library itself: worth a word in the trace
 
   Device& DeviceOf(uint32_t index) const { return *devices[index]; }
   // "cuda:0" or "cuda:0,cpu": the devices in use.

@@ -708,7 +708,8 @@ struct rsn_model_options {
   const char *chat_template; /* a Jinja template used instead of the file's; NULL: the file's */
   size_t chat_template_size;
   uint64_t kv_bytes;       /* limit of all sessions' caches together, taken as they grow; 0: half of
-                              the free memory, at most 64 sessions' full contexts */
+                              what the weights leave free, but one whole context where there is
+                              room for it, and at most 64 sessions' whole contexts */
   uint32_t context_length; /* of sessions that name none; 0: the model's own, at most 32,768; more
                               than the model's own is RSN_ERR_UNSUPPORTED */
   int32_t kv_type;         /* RSN_KV_* */

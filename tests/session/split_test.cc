@@ -196,6 +196,7 @@ uint64_t small_free = 0;
 int32_t OpenSmall(const rsn_backend_host* host, rsn_backend* table) {
   const int32_t code = OpenReferenceBackend(host, table);
   table->name = "small";
+  table->mla_attention = nullptr;
   table->device_info = [](rsn_device_state*, rsn_device_info* info) -> int32_t {
     info->kind = 1;
     info->memory_free = small_free;
@@ -226,6 +227,8 @@ TEST(SplitTest, TheCacheTakesWhatTheWeightsLeaveOnEachDevice) {
   ASSERT_EQ(bytes.size(), 2u);
   EXPECT_EQ(bytes[0] + bytes[1], all);
   EXPECT_GT(bytes[1], all / 4);
+  EXPECT_TRUE(Says((*model)->placement().Contents(0), "latent attention composed"));
+  EXPECT_FALSE(Says((*model)->placement().Contents(1), "latent attention"));
   // One whole context where half of the room would not hold it.
   model = load("small", "cpu", kReserve + bytes[0] + context);
   ASSERT_TRUE(model.ok()) << model.status();
