@@ -152,8 +152,10 @@ int Inspect(const Words& words) {
                     1, 1 << 20);
   arguments.Flag("--tensors", &tensors, "every tensor with its type and shape");
   arguments.Flag("--json", &json, "all of it as one JSON object");
-  model_arguments.AddTo(arguments, /*brief=*/true);
+  model_arguments.AddPlacement(arguments);
   arguments.Example("raison inspect r1-7b.gguf --context 16384", "does it fit?");
+  arguments.Example("raison inspect --plan r1.gguf --device cuda:0 --experts cpu",
+                    "what would lie on the card?");
   arguments.Example("raison inspect --json | jq .plan", "the model inside, for a program");
   if (!arguments.Parse(words)) {
     Print(arguments.Help());

@@ -58,18 +58,19 @@ std::string ReadTemplate(const std::string& path) {
 
 }  // namespace
 
-void ModelArguments::AddTo(Arguments& arguments, bool brief) {
+void ModelArguments::AddPath(Arguments& arguments) {
   arguments.Section("Model");
   arguments.Text("-m, --model", "PATH", &model,
                  "a GGUF file, a Hugging Face folder, or hf:owner/repo/file from the local Hugging "
                  "Face cache; without it the model inside");
+}
+
+void ModelArguments::AddPlacement(Arguments& arguments) {
+  AddPath(arguments);
   arguments.Integer("--context", "TOKENS", &context,
                     "context length; 0: the model's, at most 32768", 0, kMostTokens);
   arguments.Choice("--kv-type", &kv_type, "numbers of the key-value cache",
                    {{"f16", RSN_KV_F16}, {"bf16", RSN_KV_BF16}, {"f32", RSN_KV_F32}});
-  if (brief) return;
-  arguments.Integer("-t, --threads", "N", &threads,
-                    "threads; default: all that the process may use", 1, 1024);
   arguments.Text("--device", "NAME", &device,
                  "cpu, cuda:0, vulkan:0, ..., or a split: cuda:0=20,cpu has 20 layers on the first; "
                  "default: the best that fits");
@@ -77,6 +78,12 @@ void ModelArguments::AddTo(Arguments& arguments, bool brief) {
                  "the device of the routed experts; default: that of their layers");
   arguments.Text("--backend-path", "PATH", &backend_path,
                  "a folder with back ends, or one's file, sought first");
+}
+
+void ModelArguments::AddTo(Arguments& arguments) {
+  AddPlacement(arguments);
+  arguments.Integer("-t, --threads", "N", &threads,
+                    "threads; default: all that the process may use", 1, 1024);
   arguments.Text("--chat-template", "FILE", &chat_template_file,
                  "a Jinja template to use instead of the model's own");
   arguments.Flag("--copy", &copy, "read the file into memory instead of mapping it");

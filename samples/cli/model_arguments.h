@@ -18,8 +18,9 @@ struct ModelArguments {
   int32_t kv_type = RSN_KV_DEFAULT;
   bool copy = false, no_repack = false, exact = false;
 
-  // brief: only --model, --context and --kv-type.
-  void AddTo(Arguments& arguments, bool brief = false);
+  void AddPath(Arguments& arguments);       // --model alone
+  void AddPlacement(Arguments& arguments);  // and what decides what lies where
+  void AddTo(Arguments& arguments);         // and how it is read and run
 };
 
 // load: RSN_LOAD_MAP (or COPY with --copy) or RSN_LOAD_HEADER.

@@ -34,7 +34,7 @@ int Tokenize(const Words& words) {
   arguments.Flag("--bos", &bos, "begin with the begin-of-text token, if the model uses one");
   arguments.Flag("--ids", &ids, "only the ids, in one line");
   arguments.Flag("--json", &json, "an array of objects with id and text");
-  model_arguments.AddTo(arguments, /*brief=*/true);
+  model_arguments.AddPath(arguments);
   arguments.Example("raison tokenize \"12 * 13 = 156\"", "ids and pieces");
   arguments.Example("raison tokenize --ids --model qwen.gguf < essay.txt | wc -w",
                     "how many tokens a file has");

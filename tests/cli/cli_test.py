@@ -204,6 +204,13 @@ class Inspect(unittest.TestCase):
         _, out, _ = raison("inspect", "--plan", "--json", "--sessions", "3")
         self.assertEqual(json.loads(out)["sessions"], 3)
         self.assertIn("weights", raison("inspect", "--plan")[1])
+        # What would lie where, before any weight is read.
+        _, out, _ = raison("inspect", "--plan", "--device", "reference=3,cpu", "--experts", "cpu")
+        lines = out.splitlines()
+        self.assertRegex(lines[0], r"^reference: layers 0-2 and their cache, .*without the routed "
+                                   r"experts of 1-2, embedding$")
+        self.assertRegex(lines[1], r"^cpu: layers 3-7 and their cache, routed experts of layers 1-2, "
+                                   r"output$")
 
 
 class BuiltInModel(unittest.TestCase):
