@@ -28,7 +28,7 @@ TEST(ExamplePlugin, PassesTheKit) {
   ASSERT_NE(open, nullptr);
   const auto report = conformance::RunSuite({.subject = open,
                                              .reference = OpenReferenceBackend,
-                                             .threads = {1, 3},
+                                             .threads = {3, 1},
                                              .weight_flags = RSN_WEIGHT_MAY_REFERENCE});
   ASSERT_TRUE(report.ok()) << report.status();
   EXPECT_GT(report->run, 300);

@@ -26,7 +26,7 @@ using testing::Fault;
 SuiteOptions Options(const char* op, size_t most_failures) {
   return {.subject = testing::OpenFaultyBackend,
           .reference = OpenReferenceBackend,
-          .threads = {1, 2},
+          .threads = {2, 1},
           .only_op = op,
           .most_failures = most_failures};
 }

@@ -30,7 +30,10 @@ std::map<rsn_queue*, QueueState> queues;
 
 int32_t DeviceOpen(const rsn_backend_host* host, uint32_t index, rsn_device_state** out) {
   const int32_t code = Right().device_open(host, index, out);
-  if (code == 0) devices[*out] = host->threads;
+  if (code != 0) return code;
+  devices[*out] = host->threads;
+  // As one that computes on the host's threads: the kit then looks at their number.
+  host->parallel_for(host->context, 1, [](void*, uint32_t, uint32_t) {}, nullptr);
   return code;
 }
 

@@ -65,7 +65,9 @@ absl::StatusOr<std::unique_ptr<Bench>> Bench::Open(const BenchOptions& options) 
       .log = [](void*, uint32_t, const char*) {},
       .parallel_for =
           [](void* context, uint32_t count, void (*task)(void*, uint32_t, uint32_t), void* arg) {
-            static_cast<Bench*>(context)->pool_->ParallelFor(count, task, arg);
+            auto* self = static_cast<Bench*>(context);
+            self->asked_for_threads_ = true;
+            self->pool_->ParallelFor(count, task, arg);
           },
       .cache_directory = nullptr,
   };

@@ -1,6 +1,7 @@
 // An opened back end on which problems are run, through the C table alone.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -39,6 +40,8 @@ class Bench {
   rsn_device_state* device() const { return device_; }
   rsn_queue* queue() const { return queue_; }
   bool CanRecord() const { return table_.record_begin != nullptr; }
+  // Whether the back end has called parallel_for, ever.
+  bool AskedForThreads() const { return asked_for_threads_; }
   absl::Status ToStatus(int32_t code, const char* what) const;
 
   // UNIMPLEMENTED where `weight` refuses one of the types with RSN_ERR_UNSUPPORTED and a sentence,
@@ -63,6 +66,7 @@ class Bench {
 
   BenchOptions options_;
   std::unique_ptr<ThreadPool> pool_;
+  std::atomic<bool> asked_for_threads_ = false;
   rsn_backend_host host_{};
   rsn_backend table_{};
   rsn_device_state* device_ = nullptr;

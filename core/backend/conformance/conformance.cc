@@ -261,6 +261,7 @@ class Suite {
   }
 
   void CheckThreads(const Problem& problem, const Contents& got) {
+    if (!subjects_[0]->AskedForThreads()) return;
     for (size_t s = 1; s < subjects_.size(); ++s) {
       CheckSameBits("with another thread count", problem, subjects_[s]->Run(problem, Mode::kDirect),
                     got);
