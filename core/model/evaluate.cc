@@ -28,7 +28,7 @@ absl::StatusOr<Evaluation> Evaluate(const Model& model, absl::Span<const int32_t
     RSN_RETURN_IF_ERROR(pages.Extend(n, &step.copies));
     step.sequences.push_back({.tokens = chunk, .pages = &pages, .logit_rows = n});
     std::vector<LogitRow> rows;
-    RSN_RETURN_IF_ERROR(transformer->Run(step, /*stop=*/nullptr, &rows));
+    RSN_RETURN_IF_ERROR(transformer->Run(step, options.stop, &rows));
     for (uint32_t r = 0; r < n; ++r) {
       RSN_RETURN_IF_ERROR(transformer->FetchLogits(r, &out.logits.emplace_back()));
     }

@@ -2,6 +2,7 @@
 // `selftest`; sessions go through the scheduler.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "core/model/model.h"
@@ -11,6 +12,7 @@ namespace raison {
 struct EvaluateOptions {
   uint32_t chunk = 64;  // tokens per step, at most kStepLogitRows
   bool routing = false;
+  std::function<bool()> stop;  // asked between layers; true ends with CANCELLED
 };
 
 struct Evaluation {

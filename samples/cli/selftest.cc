@@ -27,7 +27,7 @@ struct Subject {
 
 // A path has a slash or ends in .so; anything else is the name of a device.
 Subject FindSubject(const std::string& text) {
-  Subject subject{.device = text, .backend_path = FolderOfLibrary(), .index = 0, .open = nullptr};
+  Subject subject{.device = text, .backend_path = FolderOfLibrary()};
   const bool is_path = text.find('/') != std::string::npos ||
                        (text.size() > 3 && text.compare(text.size() - 3, 3, ".so") == 0);
   if (is_path) {
@@ -55,6 +55,7 @@ Outcome CheckOperations(const Subject& subject, const std::string& only, bool ve
   conformance::SuiteOptions options;
   options.subject = subject.open;
   options.device = subject.index;
+  options.weight_flags = RSN_WEIGHT_MAY_REFERENCE | RSN_WEIGHT_MAY_REPACK;  // as a model's are
   options.reference = &OpenReferenceBackend;
   options.only_op = only;
   options.stop = &Interrupt::Requested;

@@ -47,16 +47,18 @@ absl::StatusOr<std::shared_ptr<Model>> Load(const Subject& s,
                            options);
 }
 
+using Stop = bool (*)();
+
 // Every row of every sequence, in order.
 struct Rows {
   std::vector<std::vector<float>> logits;       // (sequences * tokens, vocabulary)
   std::vector<std::vector<RoutedRow>> routing;  // (sequences * tokens)
 };
 
-absl::StatusOr<Rows> ReadAsPrompts(const Model& model, const Tokens& tokens) {
+absl::StatusOr<Rows> ReadAsPrompts(const Model& model, const Tokens& tokens, Stop stop) {
   Rows rows;
   for (const std::vector<int32_t>& sequence : tokens) {
-    RSN_ASSIGN_OR_RETURN(Evaluation e, Evaluate(model, sequence, {.routing = true}));
+    RSN_ASSIGN_OR_RETURN(Evaluation e, Evaluate(model, sequence, {.routing = true, .stop = stop}));
     std::move(e.logits.begin(), e.logits.end(), std::back_inserter(rows.logits));
     std::move(e.routing.begin(), e.routing.end(), std::back_inserter(rows.routing));
   }
@@ -65,7 +67,7 @@ absl::StatusOr<Rows> ReadAsPrompts(const Model& model, const Tokens& tokens) {
 
 // One token of every sequence per step. Sequences shorter than `length` go on with their own greedy
 // tokens, which are appended.
-absl::StatusOr<Rows> ReadOneByOne(const Model& model, size_t length, Tokens& tokens) {
+absl::StatusOr<Rows> ReadOneByOne(const Model& model, size_t length, Tokens& tokens, Stop stop) {
   RSN_ASSIGN_OR_RETURN(const std::unique_ptr<KvCache> cache, model.NewKvCache());
   RSN_ASSIGN_OR_RETURN(const std::unique_ptr<Transformer> transformer,
                        model.NewTransformer(cache.get()));
@@ -75,6 +77,7 @@ absl::StatusOr<Rows> ReadOneByOne(const Model& model, size_t length, Tokens& tok
   rows.logits.resize(tokens.size() * length);
   rows.routing.resize(tokens.size() * length);
   for (size_t at = 0; at < length; ++at) {
+    if (stop != nullptr && stop()) return absl::CancelledError("stopped");
     Step step;
     step.reads_routing = true;
     for (size_t s = 0; s < tokens.size(); ++s) {
@@ -83,7 +86,7 @@ absl::StatusOr<Rows> ReadOneByOne(const Model& model, size_t length, Tokens& tok
           {.tokens = absl::MakeSpan(&tokens[s][at], 1), .pages = &pages[s], .logit_rows = 1});
     }
     std::vector<LogitRow> candidates;
-    RSN_RETURN_IF_ERROR(transformer->Run(step, /*stop=*/nullptr, &candidates));
+    RSN_RETURN_IF_ERROR(transformer->Run(step, stop, &candidates));
     std::vector<std::vector<RoutedRow>> routing =
         transformer->Routing(0, static_cast<uint32_t>(tokens.size()));
     for (size_t s = 0; s < tokens.size(); ++s) {
@@ -246,18 +249,20 @@ absl::Status RunModel(const Subject& s, const EndToEndOptions& options, EndToEnd
   RSN_ASSIGN_OR_RETURN(const std::shared_ptr<Model> reference, Load(s, options.reference));
   const absl::StatusOr<std::shared_ptr<Model>> subject = Load(s, options.subject);
   const auto subject_failed = [&](const absl::Status& status) {
+    if (absl::IsCancelled(status)) return status;
     const std::string text = absl::StrCat("end to end/", s.name, ": ", status.message());
     const bool may_refuse = absl::IsUnimplemented(status) && !s.required;
     (may_refuse ? report.refused : report.failures).push_back(text);
+    return absl::OkStatus();
   };
-  if (!subject.ok()) return subject_failed(subject.status()), absl::OkStatus();
+  if (!subject.ok()) return subject_failed(subject.status());
   const size_t length = (options.tokens + kSequences - 1) / kSequences;
   RSN_ASSIGN_OR_RETURN(Tokens tokens, FirstTokens(s, **subject, length));
-  const absl::StatusOr<Rows> decoded = ReadOneByOne(**subject, length, tokens);
-  if (!decoded.ok()) return subject_failed(decoded.status()), absl::OkStatus();
-  const absl::StatusOr<Rows> read = ReadAsPrompts(**subject, tokens);
-  if (!read.ok()) return subject_failed(read.status()), absl::OkStatus();
-  RSN_ASSIGN_OR_RETURN(const Rows want, ReadAsPrompts(*reference, tokens));
+  const absl::StatusOr<Rows> decoded = ReadOneByOne(**subject, length, tokens, options.stop);
+  if (!decoded.ok()) return subject_failed(decoded.status());
+  const absl::StatusOr<Rows> read = ReadAsPrompts(**subject, tokens, options.stop);
+  if (!read.ok()) return subject_failed(read.status());
+  RSN_ASSIGN_OR_RETURN(const Rows want, ReadAsPrompts(*reference, tokens, options.stop));
 
   EndToEndResult r{.model = s.name, .rows = static_cast<uint32_t>(want.logits.size())};
   Sums sums;

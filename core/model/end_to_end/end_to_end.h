@@ -18,7 +18,7 @@ struct EndToEndOptions {
   std::string trained;     // path of a trained model (Petit); empty: random models only
   std::string only;        // this random model alone: "random llama, F32"; empty: all
   uint32_t tokens = 1000;  // teacher-forced ones of each model
-  bool (*stop)() = nullptr;  // asked between models; true ends the run
+  bool (*stop)() = nullptr;  // asked often; true ends the run with CANCELLED
 };
 
 // What one model showed; a row is one token's distribution over the vocabulary.
