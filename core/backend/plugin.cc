@@ -11,19 +11,19 @@
 namespace raison {
 namespace {
 
-constexpr std::string_view kSuffix = ".so";
+const std::string kFilePrefix = absl::StrCat(kLibraryPrefix, "raison-");
 
 // "vulkan" of "libraison-vulkan.so"; a file given by its path may have any name.
 std::string NameOf(std::string_view file) {
-  file.remove_suffix(std::min(file.size(), kSuffix.size()));
-  for (const std::string_view prefix : {"libraison-", "lib"}) {
+  file.remove_suffix(std::min(file.size(), kLibrarySuffix.size()));
+  for (const std::string_view prefix : {kFilePrefix, kLibraryPrefix}) {
     if (file.substr(0, prefix.size()) == prefix) return std::string(file.substr(prefix.size()));
   }
   return std::string(file);
 }
 
 bool IsPluginName(const std::string& file) {
-  return absl::StartsWith(file, "libraison-") && absl::EndsWith(file, ".so");
+  return absl::StartsWith(file, kFilePrefix) && absl::EndsWith(file, kLibrarySuffix);
 }
 
 void AddPlace(const std::string& place, std::vector<Plugin>& plugins) {
@@ -49,7 +49,7 @@ std::vector<Plugin> FindPlugins(const std::string& backend_path) {
   std::vector<Plugin> plugins;
   if (!backend_path.empty()) AddPlace(backend_path, plugins);
   for (const absl::string_view place :
-       absl::StrSplit(EnvironmentVariable("RAISON_BACKEND_PATH"), ':', absl::SkipEmpty())) {
+       absl::StrSplit(EnvironmentVariable("RAISON_BACKEND_PATH"), kPathListSeparator, absl::SkipEmpty())) {
     AddPlace(std::string(place), plugins);
   }
   AddPlace(LibraryFolder(), plugins);
