@@ -4,6 +4,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "core/base/os/files.h"
 #include "core/base/os/library_path.h"
 #include "core/base/os/shared_library.h"
@@ -11,19 +12,18 @@
 namespace raison {
 namespace {
 
-const std::string kFilePrefix = absl::StrCat(kLibraryPrefix, "raison-");
+constexpr absl::string_view kPrefix = "raison-";
 
 // "vulkan" of "libraison-vulkan.so"; a file given by its path may have any name.
-std::string NameOf(std::string_view file) {
+std::string NameOf(absl::string_view file) {
   file.remove_suffix(std::min(file.size(), kLibrarySuffix.size()));
-  for (const std::string_view prefix : {kFilePrefix, kLibraryPrefix}) {
-    if (file.substr(0, prefix.size()) == prefix) return std::string(file.substr(prefix.size()));
-  }
+  if (absl::ConsumePrefix(&file, kLibraryPrefix)) absl::ConsumePrefix(&file, kPrefix);
   return std::string(file);
 }
 
-bool IsPluginName(const std::string& file) {
-  return absl::StartsWith(file, kFilePrefix) && absl::EndsWith(file, kLibrarySuffix);
+bool IsPluginName(absl::string_view file) {
+  return absl::ConsumePrefix(&file, kLibraryPrefix) && absl::StartsWith(file, kPrefix) &&
+         absl::EndsWith(file, kLibrarySuffix);
 }
 
 void AddPlace(const std::string& place, std::vector<Plugin>& plugins) {
