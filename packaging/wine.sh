@@ -5,5 +5,6 @@
 set -euo pipefail
 export WINEPREFIX=${WINEPREFIX:-${XDG_CACHE_HOME:-$HOME/.cache}/raison/wine}
 export WINEDEBUG=${WINEDEBUG:--all} WINEDLLOVERRIDES=${WINEDLLOVERRIDES:-mscoree,mshtml=}
+export LC_ALL=C.UTF-8  # how file names and arguments are read
 mkdir -p "$WINEPREFIX"
 exec /usr/lib/wine/wine64 "$@"
