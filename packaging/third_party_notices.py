@@ -6,7 +6,8 @@ others, with the licences, and the same as a bill of materials (SPDX 2.3).
   packaging/third_party_notices.py --check   fails if a committed one differs
 
 The texts come from where the code comes from: Abseil's source, Debian's copyright files, and for
-the Rust crates the registry's copies, as Cargo.lock pins them. Build-time and test-time tools
+the Rust crates the registry's copies, as Cargo.lock pins them; what Windows alone needs is written
+here and in packaging/notices, because not every machine has it. Build-time and test-time tools
 (CMake, GoogleTest, pytest) are not linked and not listed.
 """
 import datetime
@@ -61,6 +62,21 @@ def rust_library():
             "MIT OR Apache-2.0",
             "Copyright The Rust Project Developers.\n"
             "Used under the Apache License; its text is in LICENSE.")
+
+
+def windows():
+    """What the cross compiler links in; on Linux these are the system's own libraries."""
+    return [
+        ("PCRE2 (in the Windows library only)", "10.46", "https://www.pcre.org",
+         "BSD-3-Clause with PCRE2 exemption", "The notice of PCRE2 above."),
+        ("mingw-w64 (in the Windows library only)", "10.0.0", "https://www.mingw-w64.org",
+         "ZPL-2.1 AND MIT AND BSD-3-Clause",
+         read(os.path.join(ROOT, "packaging", "notices", "mingw-w64.txt")).strip()),
+        ("GCC run-time libraries (in the Windows library only)", "12", "https://gcc.gnu.org",
+         "GPL-3.0-or-later WITH GCC-exception-3.1",
+         "Copyright Free Software Foundation, Inc.\n"
+         "libstdc++ and libgcc, which the GCC Runtime Library Exception lets any program contain."),
+    ]
 
 
 def crate(package):
@@ -119,7 +135,7 @@ def works():
          "Copyright NVIDIA Corporation.\n"
          "libcudart_static.a, which NVIDIA's agreement lets applications contain."),
         rust_library(),
-    ] + crates()
+    ] + windows() + crates()
 
 
 def notices(entries):

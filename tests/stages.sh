@@ -3,7 +3,7 @@
 # shellcheck shell=bash
 
 STAGES=(setup build unit selftest library headers abi notices style asan tsan qemu-x86 arm64
-        python csharp java packages petit trace real-model demo)
+        windows python csharp java packages petit trace real-model demo)
 
 readonly QUESTION="How many r's are in strawberry?"
 
@@ -262,6 +262,36 @@ stage_arm64() {
   else
     note_skip "no operation test is built for arm64"
   fi
+}
+
+# The Windows library under Wine: what it exports and needs, the answer, a path with é, the kernels
+# operation by operation and the tests of what reads files and text. setup does not install the tools:
+# they are large, and only releases need them.
+stage_windows() {
+  packaging/setup.sh --with-windows --check >"$LOGS/windows-setup.txt" ||
+    skip "mingw-w64 or Wine is not on this machine (packaging/setup.sh --with-windows)"
+  need_tool
+  configure windows -DCMAKE_TOOLCHAIN_FILE="$ROOT/packaging/cmake/x86_64-w64-mingw32.cmake" \
+    -DCMAKE_BUILD_TYPE=Release -DRAISON_TESTS=ON -DRAISON_TOOLS=ON -DRAISON_CUDA=OFF \
+    -DRAISON_VULKAN=OFF
+  local tests=(numbers_test file_test text_test session_test backend_op_test) there test report rc=0
+  build windows raison_cli "${tests[@]}"
+  there=$ROOT/build/windows/bin
+  tests/packaging/dll_test.sh "$there"/raison?.dll 'rsn_.*'
+  same_tokens windows "$(greedy_tokens "$(tool)")" packaging/wine.sh "$there/raison.exe"
+  mkdir -p "$there/é"
+  cp samples/petit/petit-q8_0.gguf "$there/é/modèle.gguf"
+  packaging/wine.sh "$there/raison.exe" inspect --model "Z:$there/é/modèle.gguf" | grep petit >/dev/null ||
+    fail "a model in a folder with é is not found"
+  count 3 0 0
+  # Each program once: every start of Wine takes a second.
+  for test in "${tests[@]}"; do
+    report=$LOGS/windows-$test.xml
+    rm -f "$report"
+    packaging/wine.sh build/windows/tests/*/"$test.exe" "--gtest_output=xml:Z:$report" || rc=1
+    python3 tests/junit_counts.py "$report" >>"$STAGE_NOTES"
+  done
+  return $rc
 }
 
 # The virtual environment is shared by the Python stages; PyPI is asked only when a requirement

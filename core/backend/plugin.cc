@@ -4,6 +4,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "core/base/os/files.h"
 #include "core/base/os/library_path.h"
 #include "core/base/os/shared_library.h"
@@ -11,19 +12,18 @@
 namespace raison {
 namespace {
 
-constexpr std::string_view kSuffix = ".so";
+constexpr absl::string_view kPrefix = "raison-";
 
 // "vulkan" of "libraison-vulkan.so"; a file given by its path may have any name.
-std::string NameOf(std::string_view file) {
-  file.remove_suffix(std::min(file.size(), kSuffix.size()));
-  for (const std::string_view prefix : {"libraison-", "lib"}) {
-    if (file.substr(0, prefix.size()) == prefix) return std::string(file.substr(prefix.size()));
-  }
+std::string NameOf(absl::string_view file) {
+  file.remove_suffix(std::min(file.size(), kLibrarySuffix.size()));
+  if (absl::ConsumePrefix(&file, kLibraryPrefix)) absl::ConsumePrefix(&file, kPrefix);
   return std::string(file);
 }
 
-bool IsPluginName(const std::string& file) {
-  return absl::StartsWith(file, "libraison-") && absl::EndsWith(file, ".so");
+bool IsPluginName(absl::string_view file) {
+  return absl::ConsumePrefix(&file, kLibraryPrefix) && absl::StartsWith(file, kPrefix) &&
+         absl::EndsWith(file, kLibrarySuffix);
 }
 
 void AddPlace(const std::string& place, std::vector<Plugin>& plugins) {
@@ -49,7 +49,7 @@ std::vector<Plugin> FindPlugins(const std::string& backend_path) {
   std::vector<Plugin> plugins;
   if (!backend_path.empty()) AddPlace(backend_path, plugins);
   for (const absl::string_view place :
-       absl::StrSplit(EnvironmentVariable("RAISON_BACKEND_PATH"), ':', absl::SkipEmpty())) {
+       absl::StrSplit(EnvironmentVariable("RAISON_BACKEND_PATH"), kPathListSeparator, absl::SkipEmpty())) {
     AddPlace(std::string(place), plugins);
   }
   AddPlace(LibraryFolder(), plugins);

@@ -1,7 +1,7 @@
-// Plug-ins: back ends in shared libraries of their own, named libraison-NAME.so. They are sought in
-// the folder (or the very file) that the caller names, then in those of RAISON_BACKEND_PATH, then
-// beside this library; the first of a name counts. Refuses a file without the two symbols and one
-// that was built for another version of the table.
+// Plug-ins: back ends in shared libraries of their own, named libraison-NAME.so (on Windows
+// raison-NAME.dll). They are sought in the folder (or the very file) that the caller names, then in
+// those of RAISON_BACKEND_PATH, then beside this library; the first of a name counts. Refuses a file
+// without the two symbols and one that was built for another version of the table.
 #pragma once
 
 #include <string>

@@ -1,17 +1,12 @@
 #include "core/base/cpu_features.h"
 
-#include <sched.h>
-
-#include <cstdlib>
-#include <cstring>
-#include <fstream>
-#include <iterator>
 #include <thread>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "absl/strings/strip.h"
+#include "core/base/os/library_path.h"
+#include "core/base/os/machine.h"
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -63,43 +58,6 @@ CpuLevel Detect() {
 CpuLevel Detect() { return CpuLevel::kBaseline; }
 #endif
 
-std::string ReadText(const std::string& path) {
-  std::ifstream in(path);
-  std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-  return text;
-}
-
-uint32_t Smaller(uint32_t a, uint32_t b) { return a == 0 ? b : b == 0 ? a : a < b ? a : b; }
-
-// The tightest quota on the way from this process's group up to the root; 0 for none.
-uint32_t CgroupCpus() {
-  uint32_t best = 0;
-  for (std::string_view line : absl::StrSplit(ReadText("/proc/self/cgroup"), '\n')) {
-    const std::vector<std::string_view> parts = absl::StrSplit(line, absl::MaxSplits(':', 2));
-    if (parts.size() != 3) continue;
-    const bool v2 = parts[0] == "0" && parts[1].empty();
-    bool v1 = false;
-    for (std::string_view c : absl::StrSplit(parts[1], ',')) v1 |= c == "cpu";
-    if (!v1 && !v2) continue;
-    std::string path(parts[2] == "/" ? "" : parts[2]);
-    // In a container the mounted root may already be this group: the walk ends at the root.
-    while (true) {
-      if (v2) {
-        best = Smaller(best, QuotaCpus(ReadText(absl::StrCat("/sys/fs/cgroup", path, "/cpu.max"))));
-      } else {
-        for (const char* mount : {"/sys/fs/cgroup/cpu", "/sys/fs/cgroup/cpu,cpuacct"}) {
-          const std::string base = absl::StrCat(mount, path);
-          best = Smaller(best, QuotaCpus(absl::StrCat(ReadText(base + "/cpu.cfs_quota_us"), " ",
-                                                      ReadText(base + "/cpu.cfs_period_us"))));
-        }
-      }
-      if (path.empty()) break;
-      path.resize(path.find_last_of('/') == std::string::npos ? 0 : path.find_last_of('/'));
-    }
-  }
-  return best;
-}
-
 }  // namespace
 
 std::string_view CpuLevelName(CpuLevel level) {
@@ -119,8 +77,8 @@ CpuLevel DetectCpuLevel() {
 
 CpuLevel ChooseCpuLevel(std::string* warning) {
   const CpuLevel best = DetectCpuLevel();
-  const char* wish = std::getenv("RAISON_CPU");
-  if (wish == nullptr || *wish == '\0') return best;
+  const std::string wish = EnvironmentVariable("RAISON_CPU");
+  if (wish.empty()) return best;
   for (CpuLevel level :
        {CpuLevel::kBaseline, CpuLevel::kAvx2, CpuLevel::kAvx512, CpuLevel::kNeon}) {
     if (CpuLevelName(level) != wish) continue;
@@ -137,18 +95,6 @@ CpuLevel ChooseCpuLevel(std::string* warning) {
   return best;
 }
 
-std::string CpuModelName() {
-  const std::string info = ReadText("/proc/cpuinfo");
-  for (std::string_view line : absl::StrSplit(info, '\n')) {
-    if (!absl::ConsumePrefix(&line, "model name")) continue;
-    const size_t colon = line.find(':');
-    if (colon == std::string_view::npos) continue;
-    line.remove_prefix(colon + 1);
-    return std::string(absl::StripAsciiWhitespace(line));
-  }
-  return "";
-}
-
 uint32_t QuotaCpus(std::string_view cpu_max) {
   const std::vector<std::string_view> parts =
       absl::StrSplit(cpu_max, absl::ByAnyChar(" \t\r\n"), absl::SkipEmpty());
@@ -163,15 +109,9 @@ uint32_t QuotaCpus(std::string_view cpu_max) {
 }
 
 uint32_t DefaultThreads() {
-  uint32_t threads = 0;
-#if defined(__linux__)
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof set, &set) == 0) threads = static_cast<uint32_t>(CPU_COUNT(&set));
-#endif
-  if (threads == 0) threads = std::thread::hardware_concurrency();
-  threads = Smaller(threads, CgroupCpus());
-  return threads == 0 ? 1 : threads;
+  if (const uint32_t allowed = AllowedCpus(); allowed != 0) return allowed;
+  const uint32_t all = std::thread::hardware_concurrency();
+  return all == 0 ? 1 : all;
 }
 
 }  // namespace raison

@@ -26,10 +26,7 @@ CpuLevel DetectCpuLevel();
 // given, leaves a sentence there.
 CpuLevel ChooseCpuLevel(std::string* warning = nullptr);
 
-// "AMD EPYC ...", empty if unknown.
-std::string CpuModelName();
-
-// CPUs that this process may run on: affinity, lowered by a cgroup v1 or v2 quota; at least 1.
+// CPUs that this process may run on (os/machine.h), at least 1.
 uint32_t DefaultThreads();
 
 // The whole number of CPUs that a quota allows (at least 1), or 0 for "no limit". Exposed for tests.

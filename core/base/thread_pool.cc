@@ -1,26 +1,13 @@
 #include "core/base/thread_pool.h"
 
-#include <pthread.h>
-
 #include <chrono>
 #include <system_error>
 
 #include "core/base/cpu_features.h"
+#include "core/base/os/process.h"
 
 namespace raison {
 namespace {
-
-// Counts the fork()s between the first process and this one. A pool made in an ancestor has no
-// threads here.
-std::atomic<uint32_t> g_fork_generation{0};
-
-void RegisterForkHandler() {
-  static const bool once = [] {
-    pthread_atfork(nullptr, nullptr, [] { g_fork_generation.fetch_add(1); });
-    return true;
-  }();
-  (void)once;
-}
 
 // The pool whose loop the current thread is inside of, and its worker number there.
 struct Inside {
@@ -56,8 +43,7 @@ constexpr int kYields = 16;
 }  // namespace
 
 ThreadPool::ThreadPool(uint32_t threads) {
-  RegisterForkHandler();
-  fork_generation_ = g_fork_generation.load();
+  fork_generation_ = ForkGeneration();
   size_ = threads != 0 ? threads : DefaultThreads();
   constexpr uint32_t kMost = 1024;  // more than any machine's threads; bounds a mistaken option
   if (size_ > kMost) size_ = kMost;
@@ -87,7 +73,7 @@ ThreadPool::~ThreadPool() {
   for (std::thread& t : threads_) t.join();
 }
 
-bool ThreadPool::Forked() const { return fork_generation_ != g_fork_generation.load(); }
+bool ThreadPool::Forked() const { return fork_generation_ != ForkGeneration(); }
 
 bool ThreadPool::RunInline(uint32_t count, Task task, void* arg, uint32_t worker) {
   bool ok = true;

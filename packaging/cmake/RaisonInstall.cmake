@@ -5,7 +5,15 @@
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
-if(TARGET raison)
+if(TARGET raison AND WIN32)
+  # What RSN_API marks is exported and nothing else. The number is that of the SONAME: Windows takes
+  # a DLL whose name is loaded already for the one that is wanted.
+  target_link_options(raison PRIVATE -Wl,--gc-sections -Wl,--exclude-all-symbols)
+  set_target_properties(raison PROPERTIES
+    RUNTIME_OUTPUT_NAME raison${PROJECT_VERSION_MAJOR}
+    RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin   # beside programs
+    ARCHIVE_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib)  # libraison.dll.a
+elseif(TARGET raison)
   target_link_options(raison PRIVATE
     -Wl,--version-script=${PROJECT_SOURCE_DIR}/packaging/raison.map
     # Drops what no rsn_ function reaches: Rust's standard library alone brings a network stack, and
@@ -25,13 +33,18 @@ if(TARGET raison)
   set_target_properties(raison PROPERTIES
     VERSION ${PROJECT_VERSION}
     SOVERSION ${PROJECT_VERSION_MAJOR}
-    EXPORT_NAME raison
     LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib)
+endif()
+
+if(TARGET raison)
+  set_target_properties(raison PROPERTIES EXPORT_NAME raison)
   if(NOT TARGET raison::raison)
     add_library(raison::raison ALIAS raison)
   endif()
   install(TARGETS raison EXPORT raisonTargets
     LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT library NAMELINK_COMPONENT development
+    RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT library
+    ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development
     INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/raison
     DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development)
@@ -83,6 +96,9 @@ endif()
 if(TARGET raison)
   set(natives ${PROJECT_BINARY_DIR}/natives)
   set(soname libraison.so.${PROJECT_VERSION_MAJOR})
+  if(WIN32)
+    set(soname raison${PROJECT_VERSION_MAJOR}.dll)
+  endif()
   set(commands
     COMMAND ${CMAKE_COMMAND} -E rm -rf ${natives}
     COMMAND ${CMAKE_COMMAND} -E make_directory ${natives}

@@ -13,6 +13,10 @@ if(RAISON_CCACHE)
   set(CMAKE_C_COMPILER_LAUNCHER ${RAISON_CCACHE})
   set(CMAKE_CXX_COMPILER_LAUNCHER ${RAISON_CCACHE})
 endif()
+if(WIN32)  # raison_java.dll, as the JVM and .NET look for it
+  set(CMAKE_SHARED_LIBRARY_PREFIX "")
+  set(CMAKE_SHARED_MODULE_PREFIX "")
+endif()
 if(CMAKE_BUILD_TYPE STREQUAL RelWithDebInfo)
   # -g1 keeps line tables and the symbol types of the C ABI small; kernels want -O3.
   set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O3 -g1 -DNDEBUG")

@@ -1,8 +1,5 @@
 // raison chat: a conversation, and a look into how each answer came about: its steps, the
 // alternatives at each place, and going back to a step to take another way.
-#include <errno.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <charconv>
 #include <cmath>

@@ -1,11 +1,11 @@
 #include "samples/cli/hub.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <vector>
 
+#include "core/base/os/library_path.h"
 #include "samples/cli/errors.h"
 
 namespace raison::cli {
@@ -15,19 +15,19 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kPrefix = "hf:";
 
-std::string Environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
-
 // As huggingface_hub finds it.
 fs::path CacheFolder() {
-  if (const std::string hub = Environment("HF_HUB_CACHE"); !hub.empty()) return hub;
-  if (const std::string home = Environment("HF_HOME"); !home.empty()) return fs::path(home) / "hub";
-  if (const std::string xdg = Environment("XDG_CACHE_HOME"); !xdg.empty()) {
+  if (const std::string hub = EnvironmentVariable("HF_HUB_CACHE"); !hub.empty()) return hub;
+  if (const std::string home = EnvironmentVariable("HF_HOME"); !home.empty()) return fs::path(home) / "hub";
+  if (const std::string xdg = EnvironmentVariable("XDG_CACHE_HOME"); !xdg.empty()) {
     return fs::path(xdg) / "huggingface" / "hub";
   }
-  return fs::path(Environment("HOME")) / ".cache" / "huggingface" / "hub";
+#if defined(_WIN32)
+  const char* const home = "USERPROFILE";
+#else
+  const char* const home = "HOME";
+#endif
+  return fs::path(EnvironmentVariable(home)) / ".cache" / "huggingface" / "hub";
 }
 
 // One word: no way out of the cache folder.

@@ -8,6 +8,7 @@
 #include "samples/cli/commands.h"
 #include "samples/cli/errors.h"
 #include "samples/cli/interrupt.h"
+#include "samples/cli/program.h"
 #include "samples/cli/terminal.h"
 
 namespace raison::cli {
@@ -97,5 +98,5 @@ int Main(const Words& words) {
 }  // namespace raison::cli
 
 int main(int argc, char** argv) {
-  return raison::cli::Main(raison::cli::Words(argv + (argc > 0 ? 1 : 0), argv + argc));
+  return raison::cli::Main(raison::cli::CommandLine(argc, argv));
 }

@@ -1,6 +1,7 @@
 #include "samples/cli/model_arguments.h"
 
 #include <chrono>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 
@@ -49,7 +50,7 @@ class LoadProgress {
 };
 
 std::string ReadTemplate(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
+  std::ifstream in(std::filesystem::path(path), std::ios::binary);
   if (!in) throw Failure("--chat-template: " + path + " cannot be opened");
   std::string text{std::istreambuf_iterator<char>(in), {}};
   if (text.empty()) throw Failure("--chat-template: " + path + " is empty");

@@ -1,18 +1,18 @@
 #include "samples/cli/random_model.h"
 
-#include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <map>
 #include <memory>
 #include <numeric>
+#include <optional>
 
+#include "core/base/os/pages.h"
 #include "core/file/gguf_writer.h"
 #include "samples/cli/bandwidth.h"
 #include "samples/cli/errors.h"
+#include "samples/cli/pattern_pages.h"
 #include "samples/cli/random_blocks.h"
 #include "samples/cli/random_shapes.h"
 #include "samples/cli/terminal.h"
@@ -31,29 +31,15 @@ class Pattern {
   explicit Pattern(DType type) : block_(Traits(type).bytes) {
     const size_t period = std::lcm(kPage, block_);
     size_ = (kPatternBytes + period - 1) / period * period;
-    file_ = memfd_create("raison-random-weights", MFD_CLOEXEC);
-    void* memory = MAP_FAILED;
-    if (file_ >= 0 && ftruncate(file_, static_cast<off_t>(size_)) == 0) {
-      memory = mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_SHARED, file_, 0);
-    }
-    if (memory == MAP_FAILED) {
-      throw Failure(std::string("no memory for random weights: ") + strerror(errno));
-    }
-    data_ = static_cast<std::byte*>(memory);
-    FillRandomBlocks(type, data_, size_);
+    pages_.emplace(size_);
+    FillRandomBlocks(type, pages_->data(), size_);
   }
-  ~Pattern() {
-    if (data_ != nullptr) munmap(data_, size_);
-    if (file_ >= 0) close(file_);
-  }
-  Pattern(const Pattern&) = delete;
-  Pattern& operator=(const Pattern&) = delete;
 
   // Copies, the first byte being the first of a block.
   void Copy(std::byte* to, size_t size, size_t phase = 0) const {
     for (size_t at = 0; at < size;) {
       const size_t n = std::min(size - at, size_ - phase);
-      memcpy(to + at, data_ + phase, n);
+      memcpy(to + at, pages_->data() + phase, n);
       at += n;
       phase = 0;
     }
@@ -72,10 +58,7 @@ class Pattern {
     Copy(to, head);
     for (size_t at = 0; at < inner;) {
       const size_t n = std::min(inner - at, (pages - page) * kPage);
-      if (mmap(to + head + at, n, PROT_READ, MAP_SHARED | MAP_FIXED, file_,
-               static_cast<off_t>(page * kPage)) == MAP_FAILED) {
-        throw Failure(std::string("random weights cannot be mapped: ") + strerror(errno));
-      }
+      if (!pages_->Show(to + head + at, n, page * kPage)) return Copy(to, size);
       at += n;
       page = 0;
     }
@@ -84,8 +67,7 @@ class Pattern {
 
  private:
   size_t block_, size_ = 0;
-  int file_ = -1;
-  std::byte* data_ = nullptr;
+  std::optional<PatternPages> pages_;
 };
 
 }  // namespace
@@ -108,10 +90,8 @@ RandomModel::RandomModel(const RandomModelOptions& options) {
                options.shape.c_str(), options.type.c_str(), Bytes(needed).c_str(),
                Bytes(available).c_str()));
   }
-  void* memory = mmap(nullptr, size_, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (memory == MAP_FAILED) throw Failure("no room for " + Bytes(size_) + " of random weights");
-  data_ = static_cast<std::byte*>(memory);
+  data_ = static_cast<std::byte*>(NewPages(size_, PageBacking::kOnTouch));
+  if (data_ == nullptr) throw Failure("no room for " + Bytes(size_) + " of random weights");
   memcpy(data_, header.data(), header.size());
 
   std::map<DType, std::unique_ptr<Pattern>> patterns;
@@ -138,7 +118,7 @@ RandomModel::RandomModel(const RandomModelOptions& options) {
 }
 
 RandomModel::~RandomModel() {
-  if (data_ != nullptr) munmap(data_, size_);
+  if (data_ != nullptr) FreePages(data_, size_);
 }
 
 }  // namespace raison::cli

@@ -1,10 +1,13 @@
 // raison selftest: every operation of a back end against the reference on this machine, then whole
 // models, then an answer. Over the static core: it must not include raison.hpp, whose classes have
 // the core's names.
+#include "absl/strings/match.h"
 #include "core/backend/conformance/conformance.h"
 #include "core/backend/cpu/cpu_backend.h"
 #include "core/backend/reference/reference_backend.h"
 #include "core/backend/registry.h"
+#include "core/base/os/files.h"
+#include "core/base/os/shared_library.h"
 #include "core/model/builtin.h"
 #include "core/model/end_to_end/end_to_end.h"
 #include "samples/cli/arguments.h"
@@ -25,11 +28,10 @@ struct Subject {
 
 [[noreturn]] void Fail(const absl::Status& status) { throw Failure(std::string(status.message())); }
 
-// A path has a slash or ends in .so; anything else is the name of a device.
+// A path has a separator or ends as libraries do; anything else is the name of a device.
 Subject FindSubject(const std::string& text) {
   Subject subject{.device = text, .backend_path = FolderOfLibrary()};
-  const bool is_path = text.find('/') != std::string::npos ||
-                       (text.size() > 3 && text.compare(text.size() - 3, 3, ".so") == 0);
+  const bool is_path = BaseName(text) != text || absl::EndsWith(text, kLibrarySuffix);
   if (is_path) {
     subject.backend_path = text;
     const std::vector<Plugin> found = FindPlugins(text);

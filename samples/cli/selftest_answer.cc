@@ -1,6 +1,4 @@
 // The selftest's last part, through the public headers: a whole answer of the model inside.
-#include <dlfcn.h>
-
 #include "raison/raison.hpp"
 #include "samples/cli/commands.h"
 
@@ -21,14 +19,6 @@ std::string CheckAnswer(const std::string& device, const std::string& backend_pa
   } catch (const Error& error) {
     return error.what();
   }
-}
-
-std::string FolderOfLibrary() {
-  Dl_info info{};
-  if (dladdr(reinterpret_cast<const void*>(&rsn_version_number), &info) == 0) return "";
-  const std::string path = info.dli_fname != nullptr ? info.dli_fname : "";
-  const size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "" : path.substr(0, slash);
 }
 
 }  // namespace raison::cli

@@ -2,19 +2,19 @@
 // above the machine's own are skipped.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-
 #include "core/backend/conformance/conformance.h"
 #include "core/backend/cpu/cpu_backend.h"
 #include "core/backend/far/far_backend.h"
 #include "core/backend/reference/reference_backend.h"
 #include "core/base/cpu_features.h"
+#include "tests/support/environment.h"
 
 namespace raison {
 namespace {
 
 using conformance::Report;
 using conformance::RunSuite;
+using testing::SetVariable;
 
 void Expect(const absl::StatusOr<Report>& report) {
   ASSERT_TRUE(report.ok()) << report.status();
@@ -48,11 +48,11 @@ TEST(OpTest, FarGivesTheReferencesBits) {
 }
 
 // (instruction level, how weights may be kept)
-class CpuOpTest : public testing::TestWithParam<std::tuple<const char*, uint32_t>> {};
+class CpuOpTest : public ::testing::TestWithParam<std::tuple<const char*, uint32_t>> {};
 
 TEST_P(CpuOpTest, IsWithinTheTable) {
   const auto [level, flags] = GetParam();
-  setenv("RAISON_CPU", level, 1);
+  SetVariable("RAISON_CPU", level);
   const bool chosen = CpuLevelName(ChooseCpuLevel()) == level;
   if (chosen) {
     conformance::SuiteOptions options = {
@@ -62,13 +62,13 @@ TEST_P(CpuOpTest, IsWithinTheTable) {
 #endif
     Expect(RunSuite(options));
   }
-  unsetenv("RAISON_CPU");
+  SetVariable("RAISON_CPU", "");
   if (!chosen) GTEST_SKIP() << "this machine has no " << level;
 }
 
 INSTANTIATE_TEST_SUITE_P(All, CpuOpTest,
-                         testing::Combine(testing::Values("baseline", "avx2", "avx512", "neon"),
-                                          testing::Values(0u, RSN_WEIGHT_MAY_REFERENCE |
+                         ::testing::Combine(::testing::Values("baseline", "avx2", "avx512", "neon"),
+                                          ::testing::Values(0u, RSN_WEIGHT_MAY_REFERENCE |
                                                                   RSN_WEIGHT_MAY_REPACK)),
                          [](const auto& info) {
                            return std::string(std::get<0>(info.param)) +

@@ -1,13 +1,14 @@
 #include "tests/support/tiny_model.h"
 
+#include <atomic>
 #include <cmath>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <numbers>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "core/base/os/process.h"
 #include "core/base/quantize.h"
 #include "core/file/gguf_writer.h"
 #include "tests/support/tiny_vocabulary.h"
@@ -402,8 +403,12 @@ std::map<std::string, std::string> MakeTinyFolder(const TinyModel& model) {
 }
 
 TempFolder::TempFolder() {
-  std::string name = (std::filesystem::temp_directory_path() / "raison-test-XXXXXX").string();
-  if (mkdtemp(name.data()) != nullptr) path_ = name;
+  static std::atomic<int> made{0};  // by this process
+  const std::filesystem::path name = std::filesystem::temp_directory_path() /
+                                     absl::StrCat("raison-test-", ProcessNumber(), "-", ++made);
+  std::error_code ignored;
+  std::filesystem::remove_all(name, ignored);  // a process of that number that was killed
+  if (std::filesystem::create_directory(name, ignored)) path_ = name.string();
 }
 
 TempFolder::~TempFolder() {

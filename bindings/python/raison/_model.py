@@ -45,7 +45,7 @@ def _plugins() -> str:
     library would not look. A plug-in that RAISON_BACKEND_PATH names goes before it."""
     spec = importlib.util.find_spec("raison_cuda")
     folders = list(spec.submodule_search_locations or []) if spec else []
-    for place in os.environ.get("RAISON_BACKEND_PATH", "").split(":"):
+    for place in os.environ.get("RAISON_BACKEND_PATH", "").split(os.pathsep):
         if place.endswith("libraison-cuda.so") or os.path.isfile(place + "/libraison-cuda.so"):
             return ""
     return folders[0] if folders else ""

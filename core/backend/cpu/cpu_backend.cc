@@ -1,8 +1,5 @@
 #include "core/backend/cpu/cpu_backend.h"
 
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <cstdio>
 #include <cstring>
 #include <new>
@@ -12,6 +9,8 @@
 #include "core/backend/cpu/ops.h"
 #include "core/base/cpu_features.h"
 #include "core/base/dtype.h"
+#include "core/base/os/machine.h"
+#include "core/base/os/pages.h"
 
 // The handles of the C table are opaque and shared by several back ends: state behind a cast.
 namespace raison::cpu {
@@ -119,10 +118,9 @@ int32_t DeviceInfo(rsn_device_state* device, rsn_device_info* info) {
   }
   rsn_device_info full{};
   full.struct_size = info->struct_size;
-  const int64_t pages = sysconf(_SC_PHYS_PAGES), free_pages = sysconf(_SC_AVPHYS_PAGES),
-                page = sysconf(_SC_PAGESIZE);
-  full.memory_total = pages > 0 ? static_cast<uint64_t>(pages * page) : 0;
-  full.memory_free = free_pages > 0 ? static_cast<uint64_t>(free_pages * page) : 0;
+  const MachineMemory memory = ReadMachineMemory();
+  full.memory_total = memory.total;
+  full.memory_free = memory.free;
   std::snprintf(full.name, sizeof full.name, "cpu");
   std::snprintf(full.description, sizeof full.description, "%s",
                 StateOf(device)->description.c_str());
@@ -143,9 +141,8 @@ absl::StatusOr<Memory*> Allocate(uint64_t bytes) {
   memory->bytes = bytes;
   if (bytes >= 2 * kHuge) {
     const uint64_t length = (bytes + 2 * kHuge - 1) / kHuge * kHuge;
-    void* p = mmap(nullptr, length, PROT_READ | PROT_WRITE,
-                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (p == MAP_FAILED) {
+    void* p = NewPages(length, PageBacking::kOnTouch);
+    if (p == nullptr) {
       return absl::ResourceExhaustedError(absl::StrCat("no memory for ", bytes, " bytes"));
     }
     memory->owned = p;
@@ -154,7 +151,7 @@ absl::StatusOr<Memory*> Allocate(uint64_t bytes) {
                                               kHuge * kHuge);
   } else {
     const size_t size = static_cast<size_t>(bytes + 63) / 64 * 64 + 64;
-    memory->owned = std::aligned_alloc(64, size);
+    memory->owned = NewAligned(size);
     if (memory->owned == nullptr) {
       return absl::ResourceExhaustedError(absl::StrCat("no memory for ", bytes, " bytes"));
     }
@@ -167,9 +164,9 @@ absl::StatusOr<Memory*> Allocate(uint64_t bytes) {
 void Release(Memory* memory) {
   if (memory == nullptr) return;
   if (memory->mapped != 0) {
-    munmap(memory->owned, memory->mapped);
+    FreePages(memory->owned, memory->mapped);
   } else {
-    std::free(memory->owned);
+    FreeAligned(memory->owned);
   }
   delete memory;
 }
@@ -207,7 +204,7 @@ absl::Status Repack(const DeviceState& device, const uint8_t* bytes, rsn_tensor&
   const int64_t groups = (rows + kGroupRows - 1) / kGroupRows;
   RSN_ASSIGN_OR_RETURN(Memory* const memory,
                        Allocate(static_cast<uint64_t>(matrices * groups * kGroupRows * row)));
-  if (memory->mapped != 0) madvise(memory->data, memory->bytes, MADV_HUGEPAGE);
+  if (memory->mapped != 0) PreferHugePages(memory->data, memory->bytes);
   Scratch scratch;
   const Context context{device, scratch};
   const auto source = [&](int64_t i) {  // the first row of group i of all

@@ -4,8 +4,8 @@
 
 #include <atomic>
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -14,6 +14,12 @@
 #include "raison/backend.h"
 
 namespace raison::cpu {
+
+// Aligned to 64 bytes; NULL if there is no memory. By operator new: Windows has no aligned_alloc.
+inline void* NewAligned(size_t bytes) {
+  return ::operator new(bytes, std::align_val_t{64}, std::nothrow);
+}
+inline void FreeAligned(void* p) { ::operator delete(p, std::align_val_t{64}); }
 
 struct DeviceState {
   rsn_backend_host host;
@@ -54,7 +60,7 @@ class Scratch {
 
  private:
   struct Free {
-    void operator()(uint8_t* p) const { std::free(p); }
+    void operator()(uint8_t* p) const { FreeAligned(p); }
   };
   struct Chunk {
     std::unique_ptr<uint8_t, Free> data;
@@ -63,7 +69,7 @@ class Scratch {
   void Grow(size_t bytes) {
     constexpr size_t kLeast = size_t{1} << 20;
     bytes = bytes < kLeast ? kLeast : (bytes + 63) / 64 * 64;
-    void* p = std::aligned_alloc(64, bytes);
+    void* p = NewAligned(bytes);
     if (p == nullptr) throw std::bad_alloc();
     chunks_.push_back({std::unique_ptr<uint8_t, Free>(static_cast<uint8_t*>(p)), bytes});
     used_ = 0;

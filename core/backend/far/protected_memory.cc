@@ -1,11 +1,10 @@
 #include "core/backend/far/protected_memory.h"
 
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstring>
 #include <utility>
+
+#include "core/base/os/pages.h"
 
 namespace raison::far {
 namespace {
@@ -19,15 +18,17 @@ absl::Status Failure(const char* what, uint64_t bytes) {
 
 absl::StatusOr<ProtectedMemory> ProtectedMemory::Map(uint64_t bytes) {
   constexpr uint64_t kAlign = 64;  // what the table promises
-  const uint64_t page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  const uint64_t page = PageSize();
   if (bytes > UINT64_MAX / 2) return absl::ResourceExhaustedError(absl::StrCat(bytes, " bytes"));
   const uint64_t rounded = (bytes + kAlign - 1) / kAlign * kAlign;
   const uint64_t usable = (rounded + page - 1) / page * page;
   const uint64_t mapped = usable + page;
-  void* base = mmap(nullptr, mapped, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (base == MAP_FAILED) return Failure("mmap", mapped);
+  void* base = NewPages(mapped, PageBacking::kOnTouch);
+  if (base == nullptr) return Failure("no pages", mapped);
   auto* first = static_cast<std::byte*>(base);
-  return ProtectedMemory(first, mapped, usable, first + (usable - rounded));
+  ProtectedMemory memory(first, mapped, usable, first + (usable - rounded));
+  if (!ProtectPages(first, mapped, PageAccess::kNone)) return Failure("no protection", mapped);
+  return memory;
 }
 
 ProtectedMemory::ProtectedMemory(ProtectedMemory&& other) noexcept
@@ -37,18 +38,20 @@ ProtectedMemory::ProtectedMemory(ProtectedMemory&& other) noexcept
       data_(other.data_) {}
 
 ProtectedMemory::~ProtectedMemory() {
-  if (base_ != nullptr) munmap(base_, mapped_);
+  if (base_ != nullptr) FreePages(base_, mapped_);
 }
 
 absl::Status ProtectedMemory::Open() const {
-  if (usable_ != 0 && mprotect(base_, usable_, PROT_READ | PROT_WRITE) != 0) {
-    return Failure("mprotect", usable_);
+  if (usable_ != 0 && !ProtectPages(base_, usable_, PageAccess::kReadWrite)) {
+    return Failure("no opening", usable_);
   }
   return absl::OkStatus();
 }
 
 absl::Status ProtectedMemory::Close() const {
-  if (usable_ != 0 && mprotect(base_, usable_, PROT_NONE) != 0) return Failure("mprotect", usable_);
+  if (usable_ != 0 && !ProtectPages(base_, usable_, PageAccess::kNone)) {
+    return Failure("no closing", usable_);
+  }
   return absl::OkStatus();
 }
 

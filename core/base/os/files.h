@@ -1,5 +1,6 @@
 // Small files read whole, folders listed, and files written so that a reader never sees half of
 // one (temporary name in the same folder, then rename). Refuses files above the caller's limit.
+// Paths are UTF-8 on every system; Windows takes both of its separators.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +12,13 @@
 #include "core/base/status.h"
 
 namespace raison {
+
+// Between the places of a variable like PATH.
+#if defined(_WIN32)
+inline constexpr char kPathListSeparator = ';';
+#else
+inline constexpr char kPathListSeparator = ':';
+#endif
 
 bool IsFile(const std::string& path);
 bool IsFolder(const std::string& path);

@@ -11,7 +11,8 @@ std::string LibraryFolder();
 std::string EnvironmentVariable(const char* name);
 
 // Where this user's programs keep what can be made again: $XDG_CACHE_HOME/raison, else
-// ~/.cache/raison; empty if neither variable is set. It need not exist.
+// ~/.cache/raison, and on Windows %LOCALAPPDATA%/raison; empty if no such variable is set. It need
+// not exist.
 std::string CacheFolder();
 
 }  // namespace raison

@@ -33,10 +33,11 @@ class MappedFile {
   void Release(absl::Span<const std::byte> part) const;
 
  private:
-  MappedFile(std::string path, std::byte* data, size_t size)
-      : path_(std::move(path)), data_(data), size_(size) {}
+  MappedFile(std::string path, LoadMode mode, std::byte* data, size_t size)
+      : path_(std::move(path)), mode_(mode), data_(data), size_(size) {}
 
   std::string path_;
+  LoadMode mode_;
   std::byte* data_ = nullptr;
   size_t size_ = 0;
 };

@@ -3,10 +3,20 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "core/base/status.h"
 
 namespace raison {
+
+// Around the name of a plug-in's file: libraison-vulkan.so, raison-vulkan.dll.
+#if defined(_WIN32)
+inline constexpr std::string_view kLibraryPrefix = "";
+inline constexpr std::string_view kLibrarySuffix = ".dll";
+#else
+inline constexpr std::string_view kLibraryPrefix = "lib";
+inline constexpr std::string_view kLibrarySuffix = ".so";
+#endif
 
 class SharedLibrary {
  public:

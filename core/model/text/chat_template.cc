@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/base/os/process.h"
 #include "core/model/text/json_text.h"
 #include "core/model/text/prompt_marks.h"
 #include "core/model/text/tokenizer.h"
@@ -238,13 +239,8 @@ absl::StatusOr<RenderedPrompt> ChatTemplate::Render(const std::vector<Message>& 
     return absl::InvalidArgumentError(
         "the conversation uses all private-use code points; the template needs some of them");
   }
-  std::tm clock = {};
-  if (options.clock.has_value()) {
-    clock = *options.clock;
-  } else {
-    const std::time_t now = std::time(nullptr);
-    localtime_r(&now, &clock);
-  }
+  const std::tm clock =
+      options.clock.has_value() ? *options.clock : LocalTime(std::time(nullptr));
 
   Run run{.messages = messages,
           .arguments = arguments,

@@ -13,6 +13,7 @@ import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.UserPrincipal;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
@@ -52,8 +53,8 @@ final class NativeResources {
               + ", wanted " + wanted);
     }
     Path temporary = new File(System.getProperty("java.io.tmpdir")).toPath();
-    removeAbandoned(temporary);
     Path folder = Files.createTempDirectory(temporary, PREFIX); // 0700 where the system knows that
+    removeAbandoned(temporary, folder);
     Runtime.getRuntime().addShutdownHook(new Thread(() -> remove(folder)));
     held = lock(folder);
     for (String name : index.subList(1, index.size())) {
@@ -88,21 +89,22 @@ final class NativeResources {
     }
   }
 
-  private static void removeAbandoned(Path temporary) {
+  private static void removeAbandoned(Path temporary, Path own) {
     try (DirectoryStream<Path> folders = Files.newDirectoryStream(temporary, PREFIX + "*")) {
+      UserPrincipal owner = Files.getOwner(own);
       for (Path folder : folders) {
-        removeIfAbandoned(folder);
+        removeIfAbandoned(folder, owner);
       }
     } catch (IOException | UncheckedIOException cannotLook) {
       return; // tidying up is no reason to fail
     }
   }
 
-  private static void removeIfAbandoned(Path folder) {
+  private static void removeIfAbandoned(Path folder, UserPrincipal owner) {
     try {
       if (!Files.isDirectory(folder, LinkOption.NOFOLLOW_LINKS)
           || !Files.isRegularFile(folder.resolve(LOCK), LinkOption.NOFOLLOW_LINKS)
-          || !Files.getOwner(folder, LinkOption.NOFOLLOW_LINKS).getName().equals(owner())
+          || !Files.getOwner(folder, LinkOption.NOFOLLOW_LINKS).equals(owner)
           || Files.getLastModifiedTime(folder).toInstant().isAfter(Instant.now().minus(YOUNG))) {
         return;
       }
@@ -116,19 +118,31 @@ final class NativeResources {
     }
   }
 
-  private static String owner() {
-    return System.getProperty("user.name");
-  }
-
-  /** The folder is flat. */
+  /**
+   * The folder is flat. Windows deletes no library that is loaded, this JVM's own among them: such a
+   * folder keeps its lock, by which a later JVM knows it.
+   */
   private static void remove(Path folder) {
+    boolean empty = true;
     try (DirectoryStream<Path> files = Files.newDirectoryStream(folder)) {
       for (Path file : files) {
-        Files.deleteIfExists(file);
+        empty &= file.endsWith(LOCK) || isDeleted(file);
       }
-      Files.deleteIfExists(folder);
+      if (empty) {
+        Files.deleteIfExists(folder.resolve(LOCK));
+        Files.deleteIfExists(folder);
+      }
     } catch (IOException | UncheckedIOException cannot) {
       return; // a later JVM tries again
+    }
+  }
+
+  private static boolean isDeleted(Path file) {
+    try {
+      Files.deleteIfExists(file);
+      return true;
+    } catch (IOException cannot) {
+      return false;
     }
   }
 }

@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "core/base/os/pages.h"
+
 namespace raison {
 namespace {
 
@@ -57,7 +59,7 @@ absl::StatusOr<std::unique_ptr<MappedFile>> MappedFile::Open(const std::string& 
     return absl::ResourceExhaustedError(
         absl::StrCat(path, ": no memory for its ", size, " bytes: ", strerror(errno)));
   }
-  std::unique_ptr<MappedFile> result(new MappedFile(path, static_cast<std::byte*>(data), size));
+  std::unique_ptr<MappedFile> result(new MappedFile(path, mode, static_cast<std::byte*>(data), size));
   if (!map) RSN_RETURN_IF_ERROR(Fill(file.fd, path, result->data_, size, progress));
   if (map && progress && !progress(0, size)) {  // nothing is read yet
     return absl::CancelledError("loading was cancelled");
@@ -68,13 +70,8 @@ absl::StatusOr<std::unique_ptr<MappedFile>> MappedFile::Open(const std::string& 
 MappedFile::~MappedFile() { munmap(data_, size_); }
 
 void MappedFile::Release(absl::Span<const std::byte> part) const {
-  const uintptr_t page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
-  const uintptr_t begin = (reinterpret_cast<uintptr_t>(part.data()) + page - 1) / page * page;
-  const uintptr_t end = reinterpret_cast<uintptr_t>(part.data() + part.size()) / page * page;
-  const uintptr_t base = reinterpret_cast<uintptr_t>(data_);
-  if (begin < base || end > base + size_ || begin >= end) return;
-  // Advice only: a refusal costs memory, nothing else.
-  madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+  if (part.data() < data_ || part.data() + part.size() > data_ + size_) return;
+  DropPages(part);
 }
 
 }  // namespace raison
