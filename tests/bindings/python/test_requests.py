@@ -202,7 +202,8 @@ def test_errors_have_classes_and_sentences(model, tmp_path):
 
 
 def test_texts_cross_unchanged(model):
-    texts = ["", "\U0001F600", "a\0b", "e\u0301 \u0915\u094D\u0937\u093F", "\U0001F600 \0 12 * 13 " * 65536]
+    texts = ["", "\U0001F600", "a\0b", "e\u0301 \u0915\u094D\u0937\u093F"]
+    texts.append("\U0001F600 \0 12 * 13 " * 70000)
     assert len(texts[-1].encode()) > 1 << 20
     for text in texts:
         assert model.detokenize(model.tokenize(text)).decode() == text
