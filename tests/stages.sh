@@ -358,36 +358,40 @@ stage_csharp() {
   else
     tests_build
   fi
+  ! has_target tests raison_natives_cuda || build tests raison_natives_cuda
   "$DOTNET" build -nologo -v quiet "-p:RaisonBuild=$out" tests/bindings/csharp
 
-  # Each runtime, and what must be alone in its process.
-  local dll=$out/dotnet/Raison.Tests/bin/Raison.Tests.dll
+  # Each runtime, and what must be alone in its process. Without NuGet the natives are named in
+  # LD_LIBRARY_PATH, or lie beside the assembly: one way for each runtime.
+  local bin=$out/dotnet/Raison.Tests/bin
   run_csharp() {  # run_csharp NAME COMMAND...
     report=$LOGS/csharp-$1.junit.xml
     rm -f "$report"
-    LD_LIBRARY_PATH=$natives${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} "${@:2}" --junit "$report" || rc=1
+    "${@:2}" --junit "$report" || rc=1
     [[ ! -f $report ]] || python3 tests/junit_counts.py "$report" >>"$STAGE_NOTES"
   }
   # The parity table: what C tells is the measure.
   export RAISON_CASES=$ROOT/tests/bindings/cases.txt RAISON_PARITY_C=$out/tests/bindings/parity_c
-  local net=("$DOTNET" exec --runtimeconfig tests/bindings/csharp/runtime.json "$dll")
+  local net=(env LD_LIBRARY_PATH="$natives${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+             "$DOTNET" exec --runtimeconfig tests/bindings/csharp/runtime.json "$bin/Raison.Tests.dll")
   run_csharp net "${net[@]}"
   run_csharp net-alone "${net[@]}" --alone
   if command -v mono >/dev/null; then
-    run_csharp mono mono --debug "$dll"
-    run_csharp mono-alone mono --debug "$dll" --alone
+    rm -rf "$out/dotnet/mono"
+    cp -r "$bin" "$out/dotnet/mono"
+    cp "$natives"/* "$out/dotnet/mono/"
+    run_csharp mono mono --debug "$out/dotnet/mono/Raison.Tests.dll"
+    run_csharp mono-alone mono --debug "$out/dotnet/mono/Raison.Tests.dll" --alone
   else
     note_skip "mono is not on this machine"
   fi
 
   # Nothing but what C# imports, and a type that SWIG does not know fails the build.
-  local odd
+  local odd line
   odd=$(nm -D --defined-only "$natives/libraison_csharp.so" | awk '{ print $3 }' |
     grep -vE '^(CSharp_Raison_|RaisonSwig_)' || true)
   [[ -z $odd ]] || fail "libraison_csharp.so exports $odd"
-  odd=$(nm -D --undefined-only "$natives"/lib*.so* | grep -oE 'GLIBC_[0-9.]+' | sort -Vu | tail -n 1)
-  [[ $(printf '%s\nGLIBC_2.34\n' "$odd" | sort -V | tail -n 1) == GLIBC_2.34 ]] ||
-    fail "the package's natives need $odd; RHEL 9 has 2.34"
+  /usr/bin/python3 tests/packaging/symbols_test.py "$natives"/lib*.so*
   mkdir -p build/csharp/opaque
   echo 'class SWIGTYPE_p_int {}' >build/csharp/opaque/Opaque.cs
   if cmake -DFOLDER="$ROOT/build/csharp/opaque" -DWRAPPER="$ROOT/build/csharp/none" \
@@ -400,6 +404,11 @@ stage_csharp() {
   local consumer="$ROOT/build/csharp/une étude"
   rm -rf "$out/nuget" "$consumer" build/csharp/packages
   "$DOTNET" pack -nologo -v quiet --no-restore "-p:RaisonBuild=$out" bindings/csharp/Raison
+  odd=$(python3 -m zipfile -l "$out/nuget/Raison.0.1.0.nupkg" | awk '{ print $1 }')
+  for line in lib/netstandard2.1/Raison.{dll,xml} README.md LICENSE THIRD-PARTY-NOTICES raison.spdx.json \
+    $(cd "$natives" && printf 'runtimes/linux-x64/native/%s\n' *); do
+    [[ $'\n'$odd$'\n' == *$'\n'$line$'\n'* ]] || fail "the NuGet package lacks $line"
+  done
   mkdir -p "$consumer"
   cp samples/stream/csharp/stream.cs samples/stream/csharp/stream.csproj "$consumer/"
   echo '<Project />' | tee "$consumer/Directory.Build.props" >"$consumer/Directory.Build.targets"
@@ -408,24 +417,33 @@ stage_csharp() {
 CONFIG
   local framework=netcoreapp3.1
   [[ $("$DOTNET" --version) == 3.* ]] || framework=net$("$DOTNET" --version | grep -oE '^[0-9]+').0
-  NUGET_PACKAGES=$ROOT/build/csharp/packages \
-    "$DOTNET" build -nologo -v quiet "-p:TargetFramework=$framework" "$consumer"
-  same_as_c() {  # same_as_c ARGUMENTS...
-    diff <("$out/samples/stream_c" "$@") <("$DOTNET" exec "$consumer/bin/Debug/$framework/stream.dll" "$@")
+  dotnet_build() {  # dotnet_build FOLDER: a program, with the packages
+    NUGET_PACKAGES=$ROOT/build/csharp/packages "$DOTNET" build -nologo -v quiet \
+      "-p:TargetFramework=$framework" -p:InvariantGlobalization=true "$1"
   }
-  same_as_c || fail "stream in C# prints something else than stream in C"
-  same_as_c "What is 12 * 13?" || fail "stream in C# prints something else than stream in C"
-  odd=$("$DOTNET" exec "$consumer/bin/Debug/$framework/stream.dll" x /no/such/model.gguf 2>&1 >/dev/null) &&
-    fail "a missing file is no failure"
+  dotnet_build "$consumer"
+  # In a clean place, and the runtime with it: the one of setup.sh lies in its user's home.
+  local there runtimes
+  there=$(tests/packaging/clean_place.sh --make nuget)
+  runtimes=$("$DOTNET" --list-runtimes | sed -n 's/^Microsoft.NETCore.App .*\[\(.*\)\]$/\1/p' | tail -n 1)
+  mkdir -p "$there/dotnet/shared"
+  cp -r "${runtimes%/*/*}"/{dotnet,host} "$there/dotnet/"
+  cp -r "$runtimes" "$there/dotnet/shared/"
+  cp -r "$consumer/bin/Debug/$framework" "$there/app"
+  stream() { tests/packaging/clean_place.sh "$there" "$there/dotnet/dotnet" exec "$there/app/stream.dll" "$@"; }
+  diff <("$out/samples/stream_c") <(stream) || fail "stream in C# prints something else than stream in C"
+  diff <("$out/samples/stream_c" "What is 12 * 13?") <(stream "What is 12 * 13?") ||
+    fail "stream in C# prints something else than stream in C"
+  odd=$(stream x /no/such/model.gguf 2>&1 >/dev/null) && fail "a missing file is no failure"
   [[ $odd == *"/no/such/model.gguf"*"(RSN_ERR_NOT_FOUND)" ]] || fail "a missing file's sentence: $odd"
+  rm -rf "${there%/*/*}"
 
   # The second sample, with each kind of answer to its question.
-  local where=$ROOT/build/csharp/where line
+  local where=$ROOT/build/csharp/where
   rm -rf "$where"
   mkdir -p "$where"
   cp samples/where_did_it_go_wrong/csharp/* "$consumer"/{nuget.config,Directory.Build.props,Directory.Build.targets} "$where/"
-  NUGET_PACKAGES=$ROOT/build/csharp/packages \
-    "$DOTNET" build -nologo -v quiet "-p:TargetFramework=$framework" "$where"
+  dotnet_build "$where"
   for line in "" 2 0 77 x; do
     diff <("$out/samples/where_did_it_go_wrong_c" ${line:+"$QUESTION"} <<<"$line" 2>&1) \
       <("$DOTNET" exec "$where/bin/Debug/$framework/where_did_it_go_wrong.dll" ${line:+"$QUESTION"} <<<"$line" 2>&1) ||
@@ -438,11 +456,30 @@ CONFIG
   mkdir -p "$snippets"
   cp "$consumer"/{stream.csproj,nuget.config,Directory.Build.props,Directory.Build.targets} "$snippets/"
   python3 tests/bindings/csharp/snippets.py README.md docs/csharp.md "$snippets/snippets.cs"
-  NUGET_PACKAGES=$ROOT/build/csharp/packages \
-    "$DOTNET" build -nologo -v quiet "-p:TargetFramework=$framework" "$snippets"
+  dotnet_build "$snippets"
   "$DOTNET" exec "$snippets/bin/Debug/$framework/stream.dll" ||
     fail "a snippet of docs/csharp.md does not run"
-  count 8 0 0
+  count 9 0 0
+
+  # The package of CUDA: its plug-in is seen where the package is there, and else not.
+  if has_target tests raison_natives_cuda; then
+    local devices=$ROOT/build/csharp/devices
+    rm -rf "$devices"
+    mkdir -p "$devices"
+    cp "$consumer"/{stream.csproj,nuget.config,Directory.Build.props,Directory.Build.targets} "$devices/"
+    echo 'foreach (Raison.Device device in Raison.Library.Devices()) System.Console.WriteLine(device.Name);' |
+      sed 's/.*/class Devices { static void Main() { & } }/' >"$devices/devices.cs"
+    seen() { dotnet_build "$devices" >&2 && "$DOTNET" exec "$devices/bin/Debug/$framework/stream.dll" | xargs; }
+    odd=$(seen)
+    [[ $odd == cpu* && $odd != *cuda* ]] || fail "devices without Raison.Cuda: $odd"
+    "$DOTNET" pack -nologo -v quiet "-p:RaisonBuild=$out" bindings/csharp/Raison.Cuda
+    sed -i 's|<PackageReference.*|&<PackageReference Include="Raison.Cuda" Version="0.1.0" />|' "$devices/stream.csproj"
+    odd=$(seen)
+    [[ " $odd " == *" cuda "* ]] || fail "devices with Raison.Cuda: $odd"
+    count 1 0 0
+  else
+    note_skip "Raison.Cuda: this build has no libraison-cuda.so"
+  fi
   return $rc
 }
 
@@ -490,13 +527,18 @@ stage_java() {
   else
     tests_build
   fi
+  local cuda=()
+  if has_target tests raison_java_natives_cuda; then
+    build tests raison_java_natives_cuda
+    cuda=(-Draison.cuda)
+  fi
   # Plug-ins and JUnit are asked of Maven Central once for each pom.xml.
   local repository=${XDG_CACHE_HOME:-$HOME/.cache}/raison/maven stamp offline=()
   stamp=$(sha256sum <bindings/java/pom.xml)
   [[ ! -f $repository/.raison-stamp || $(<"$repository/.raison-stamp") != "$stamp" ]] || offline=(-o)
   rm -rf "$out/maven/surefire-reports"
   mvn -B --no-transfer-progress "${offline[@]}" "-Dmaven.repo.local=$repository" -f bindings/java \
-    "-Draison.build=$out" verify >"$log" 2>&1 || rc=1
+    "-Draison.build=$out" "${cuda[@]}" verify >"$log" 2>&1 || rc=1
   cat "$log"
   for report in "$out"/maven/surefire-reports/TEST-*.xml; do
     [[ ! -f $report ]] || python3 tests/junit_counts.py "$report" >>"$STAGE_NOTES"
@@ -541,10 +583,26 @@ stage_java() {
       <(cd "$there" && java "-Djava.io.tmpdir=$there.tmp" -cp "$there/raison-0.1.0.jar" WhereDidItGoWrong.java ${line:+"$QUESTION"} <<<"$line" 2>&1) ||
       fail "where_did_it_go_wrong in Java prints something else than in C"
   done
+  # As a module, and with the jar of CUDA, whose plug-in is seen where the jar is there and else not.
+  echo 'class Devices { public static void main(String[] a) { org.raison.Library.devices().forEach(d -> System.out.println(d.name())); } }' \
+    >"$there/Devices.java"
+  seen() { java "-Djava.io.tmpdir=$there.tmp" "$@" "$there/Devices.java" | xargs; }
+  odd=$(seen -p "$there/raison-0.1.0.jar" --add-modules org.raison)
+  [[ $odd == cpu* && $odd != *cuda* ]] || fail "the module org.raison sees $odd"
+  if ((${#cuda[@]})); then
+    cp "$out/maven/raison-0.1.0-cuda.jar" "$there/"
+    odd=$(seen -cp "$there/raison-0.1.0.jar:$there/raison-0.1.0-cuda.jar")
+    [[ " $odd " == *" cuda "* ]] || fail "with the jar of CUDA the devices are $odd"
+    odd=$(seen -p "$there/raison-0.1.0.jar:$there/raison-0.1.0-cuda.jar" --add-modules org.raison,org.raison.cuda)
+    [[ " $odd " == *" cuda "* ]] || fail "with the module of CUDA the devices are $odd"
+    count 1 0 0
+  else
+    note_skip "the jar of CUDA: this build has no libraison-cuda.so"
+  fi
   odd=$(find "$there.tmp" -name 'raison-*')
   [[ -z $odd ]] || fail "the jar has left $odd"
   rm -rf "${there%/*/*}"
-  count 6 0 0
+  count 7 0 0
   return $rc
 }
 

@@ -974,11 +974,10 @@ class Session {
       pointer operator->() const { return &range_->event_; }
       Iterator& operator++() {
         // Asked after the loop's body ran: a rewind on DONE makes the range go on.
-        if (range_->done_ && !range_->session_->Running()) {
-          range_ = nullptr;
-        } else {
+        if (range_->session_->Running()) {
           range_->session_->Next(range_->event_);
-          range_->done_ = range_->event_.kind == RSN_EVENT_DONE;
+        } else {
+          range_ = nullptr;
         }
         return *this;
       }
@@ -997,7 +996,6 @@ class Session {
    private:
     Session* session_;
     Event event_;
-    bool done_ = false;
   };
   EventRange Events() { return EventRange(this); }
 

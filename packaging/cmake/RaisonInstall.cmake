@@ -116,3 +116,12 @@ if(TARGET raison)
     DEPENDS ${parts} COMMENT "Laying out natives/" VERBATIM)
   add_custom_target(raison_natives DEPENDS ${PROJECT_BINARY_DIR}/natives.stamp)
 endif()
+# What NuGet's and Maven's packages of CUDA carry. Not a part of `all`: few make them.
+if(TARGET raison_cuda_plugin)
+  set(plugin ${PROJECT_BINARY_DIR}/natives-cuda/libraison-cuda.so)
+  add_custom_command(OUTPUT ${plugin}
+    COMMAND ${CMAKE_COMMAND} -E make_directory ${PROJECT_BINARY_DIR}/natives-cuda
+    COMMAND ${CMAKE_STRIP} --strip-unneeded -o ${plugin} $<TARGET_FILE:raison_cuda_plugin>
+    DEPENDS raison_cuda_plugin COMMENT "Laying out natives-cuda/" VERBATIM)
+  add_custom_target(raison_natives_cuda DEPENDS ${plugin})
+endif()

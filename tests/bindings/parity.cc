@@ -404,7 +404,6 @@ class Driver {
   static void Events(const Line& line, Session& session) {
     const int32_t until = KindOf(line.Text("until", "done"));
     int64_t count = line.Number("count", 1);
-    if (!session.Running()) return;
     for (const Event& event : session.Events()) {
       Say(event);
       if (event.kind == until && --count == 0) break;

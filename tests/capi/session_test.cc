@@ -108,6 +108,19 @@ TEST(Request, RunAndNextGiveTheSame) {
   EXPECT_EQ(tokens, told.tokens);
 }
 
+TEST(Request, ALoopEndsWhereNoEventIsLeft) {
+  Session session(BuiltIn());
+  for (const Event& event : session.Events()) FAIL() << "before the first request: " << event.kind;
+  session.Ask(kQuestion, Greedy(20));
+  int bodies = 0;
+  for (const Event& event : session.Events()) {
+    if (event.kind != RSN_EVENT_TOKEN) continue;
+    ++bodies;
+    session.Run();  // takes the rest
+  }
+  EXPECT_EQ(bodies, 1);
+}
+
 TEST(Request, TheWholeConversationReusesItsPrefix) {
   Session session(BuiltIn());
   Messages messages;
@@ -416,6 +429,9 @@ TEST(Reading, ModelTokensAndTemplates) {
   }
   const std::string with_nul("a\0b", 3);
   EXPECT_EQ(model.Detokenize(model.Tokenize(with_nul)), with_nul);
+  std::string megabyte;
+  while (megabyte.size() < 1 << 20) megabyte += "\xF0\x9F\x98\x80 12 * 13 " + with_nul;
+  EXPECT_EQ(model.Detokenize(model.Tokenize(megabyte)), megabyte);
   Messages messages;
   messages.Add(RSN_ROLE_USER, kQuestion);
   EXPECT_NE(model.Render(messages).find(kQuestion), std::string::npos);

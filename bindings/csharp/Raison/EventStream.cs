@@ -19,16 +19,9 @@ namespace Raison
         /// <summary>Enumerates on the calling thread.</summary>
         public IEnumerator<Event> GetEnumerator()
         {
-            // Asked again after the last event's loop body: a rewind there makes the stream go on.
-            while (session.Running)
-            {
-                Event next;
-                do
-                {
-                    next = session.Next();
-                    yield return next;
-                } while (next.Kind != EventKind.Done);
-            }
+            // Asked again after each loop body: a rewind on the last event makes the stream go on, and what
+            // took the rest of the events ends it.
+            while (session.Running) yield return session.Next();
         }
 
         IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
@@ -43,15 +36,11 @@ namespace Raison
             using CancellationTokenRegistration registration = cancellationToken.Register(Cancel);
             while (session.Running)
             {
-                Event next;
-                do
-                {
-                    if (cancellationToken.IsCancellationRequested) Cancel();
-                    cancellationToken.ThrowIfCancellationRequested();
-                    next = await Task.Run(session.Next).ConfigureAwait(false);
-                    cancellationToken.ThrowIfCancellationRequested();
-                    yield return next;
-                } while (next.Kind != EventKind.Done);
+                if (cancellationToken.IsCancellationRequested) Cancel();
+                cancellationToken.ThrowIfCancellationRequested();
+                Event next = await Task.Run(session.Next).ConfigureAwait(false);
+                cancellationToken.ThrowIfCancellationRequested();
+                yield return next;
             }
         }
 

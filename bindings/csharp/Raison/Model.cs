@@ -32,6 +32,9 @@ namespace Raison
         public static Model Load(string? path = null, ModelOptions? options = null,
             IProgress<LoadProgress>? progress = null, CancellationToken cancellation = default)
         {
+            if (path == "")
+                throw RaisonException.Of(
+                    new NativeError((int)Status.NotFound, "path: empty; null is the built-in model"), path);
             byte[] name = Utf8.Encode(path ?? "", nameof(path));
             return Load(loading => loading.RunFile(name), path, options, progress, cancellation);
         }
@@ -160,7 +163,8 @@ namespace Raison
         {
             NativeModel open = Open();
             int context = contextLength.HasValue ? Unset.Or(contextLength, nameof(contextLength)) : 0;
-            return Utf8.Decode(Library.Call(() => open.Plan((int)format, context, sessions)));
+            int count = Unset.Or(sessions, nameof(sessions));
+            return Utf8.Decode(Library.Call(() => open.Plan((int)format, context, count)));
         }
 
         /// <summary>Turns text into tokens.</summary>

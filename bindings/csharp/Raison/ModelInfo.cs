@@ -52,7 +52,7 @@ namespace Raison
         public string Architecture { get; }
         /// <summary>The file's name for it.</summary>
         public string Name { get; }
-        /// <summary>The file or folder; empty when loaded from memory.</summary>
+        /// <summary>The file or folder; "memory" for a model loaded from bytes.</summary>
         public string Path { get; }
         /// <summary>The element type that most weights have.</summary>
         public string Type { get; }

@@ -17,7 +17,10 @@ namespace Raison
         public int? Threads { get; set; }
         /// <summary>Of sessions that name none; null: the model's own, at most 32,768.</summary>
         public int? ContextLength { get; set; }
-        /// <summary>Limit of all sessions' caches; null: half of the free memory.</summary>
+        /// <summary>
+        /// Limit of all sessions' caches, taken as they grow; null: half of what the weights leave free, but one
+        /// whole context where there is room for it, and at most 64 sessions' whole contexts.
+        /// </summary>
         public long? KvBytes { get; set; }
         /// <summary>The element type of the caches.</summary>
         public KvType KvType { get; set; }

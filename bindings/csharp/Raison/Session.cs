@@ -86,13 +86,14 @@ namespace Raison
             return next;
         }
 
-        /// <summary>Runs the request to its end and gives the answer's text.</summary>
+        /// <summary>Runs the request to its end and gives the answer's text; as <see cref="Next"/> it needs one.</summary>
         /// <param name="callback">
         /// Called for each event on this thread; what it returns steers. What it throws cancels the request and
         /// comes out unchanged; the session stays usable.
         /// </param>
         public string Run(Func<Session, Event, Verdict>? callback = null)
         {
+            if (!Running) Next();  // says so
             bool thinking = false;
             try
             {
@@ -122,7 +123,9 @@ namespace Raison
         public static IEnumerable<(Session Session, Event Event)> StepAll(IEnumerable<Session> sessions)
         {
             if (sessions == null) throw new ArgumentNullException(nameof(sessions));
-            return Stepped(new List<Session>(sessions));
+            var all = new List<Session>(sessions);
+            if (all.Contains(null!)) throw new ArgumentException("one of the sessions is null", nameof(sessions));
+            return Stepped(all);
         }
 
         private static IEnumerable<(Session, Event)> Stepped(List<Session> sessions)
@@ -195,7 +198,8 @@ namespace Raison
 
         /// <summary>Reads one step.</summary>
         /// <param name="index">Less than <see cref="StepCount"/>.</param>
-        public Step GetStep(int index) => new Step(Call(open => open.Step(index)));
+        public Step GetStep(int index) =>
+            new Step(Call(open => open.Step(Unset.Or(index, nameof(index)))));
 
         /// <summary>The steps of the request, discarded ones included.</summary>
         public IReadOnlyList<Step> Steps
@@ -209,10 +213,22 @@ namespace Raison
         }
 
         /// <summary>How often each expert worked on a step: (layers, experts) row by row.</summary>
-        public int[] StepExperts(int index) => Call(open => open.StepExperts(index));
+        public int[] StepExperts(int index) =>
+            Call(open => open.StepExperts(Unset.Or(index, nameof(index))));
 
         /// <summary>Reads the record of the token at a position, of the prompt too.</summary>
         public Token GetToken(long position) => new Token(Call(open => open.Token(position)));
+
+        /// <summary>The records of all tokens, the prompt's included.</summary>
+        public IReadOnlyList<Token> Tokens
+        {
+            get
+            {
+                var tokens = new Token[Position];
+                for (int i = 0; i < tokens.Length; ++i) tokens[i] = GetToken(i);
+                return tokens;
+            }
+        }
 
         /// <summary>All that was thought so far.</summary>
         public string Thinking => Utf8.Decode(Call(open => open.Text((int)Channel.Thinking)));

@@ -98,6 +98,8 @@ _BY_STATUS = {
     -40: StateError, -41: BusyError, -42: ForkedError, -43: ContextError,
     -50: CancelledError, -60: InternalError, -61: NonFiniteError,
 }  # fmt: skip
+for _status, _class in _BY_STATUS.items():
+    _class.status = _status  # also where Python refuses before the library is asked
 
 
 def make_error(status: int, text: str) -> Error:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
 from . import _raison
-from ._errors import StateError, emit_log, translated
+from ._errors import FileNotFound, StateError, emit_log, translated
 from ._options import GenerateOptions, assign, choice, generate_options, merge, text_argument
 from ._session import Session
 
@@ -205,10 +205,15 @@ class Model:
         assign(options, "exact", exact, "True or False")
         if progress is not None:
             options.progress = lambda done, total: progress(done, total) is not False
+        name = "" if path is None else os.fspath(path)
+        if path is not None and not name:
+            raise FileNotFound("path: empty; None is the built-in model")
+        if isinstance(name, str):
+            text_argument("path", name)
         if _bytes is not None:
             self._native: Any = _raison.Model.from_bytes(_bytes, options)
         else:
-            self._native = _raison.Model(os.fspath(path) if path is not None else "", options)
+            self._native = _raison.Model(name, options)
         emit_log(self._native)
 
     @classmethod
@@ -254,6 +259,8 @@ class Model:
     def tokenize(self, text: Union[str, bytes], *, special: bool = False,
                  bos: bool = False) -> List[int]:  # fmt: skip
         """Token ids of a text; with `special`, strings of special tokens become those tokens."""
+        if isinstance(text, str):
+            text_argument("text", text)
         flags = _raison.TOKENIZE_SPECIAL * special | _raison.TOKENIZE_BOS * bos
         return list(self._open().tokenize(text, flags))
 

@@ -22,6 +22,7 @@ _SWITCHES = frozenset(("exclude_first_token", "continue_last"))
 # How long one native call may wait before Python looks for Ctrl-C and cancelled tasks.
 _WAIT_MS = 50
 _ARGUMENT = -10  # RSN_ERR_ARGUMENT
+_TEXT = -12  # RSN_ERR_TEXT
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,8 @@ def choice(name: str, value: Any, table: Mapping[str, int]) -> int:
 
 def assign(native: Any, name: str, value: Any, wanted: str) -> None:
     """Sets a member of the extension's struct; what does not fit is named."""
+    if isinstance(value, str):
+        text_argument(name, value)
     try:
         setattr(native, name, value)
     except (TypeError, OverflowError):
@@ -115,6 +118,12 @@ def assign(native: Any, name: str, value: Any, wanted: str) -> None:
 def text_argument(name: str, value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{name} = {value!r}: wanted a str")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise make_error(
+            _TEXT, f"{name} holds half of a surrogate pair at index {error.start}"
+        ) from None
     return value
 
 
@@ -123,7 +132,7 @@ def _assign_stop(native: Any, value: Any) -> None:
     if isinstance(value, str):
         value = [value]
     try:
-        texts = list(value)
+        texts = [text_argument("stop", text) for text in value]
     except TypeError:
         raise TypeError(f"stop = {value!r}: wanted {wanted}") from None
     assign(native, "stop", texts, wanted)
@@ -141,7 +150,7 @@ def _assign_logit_bias(native: Any, value: Any) -> None:
 
 def _template_arguments(value: Any) -> str:
     if isinstance(value, str):
-        return value
+        return text_argument("template_arguments", value)
     try:
         return json.dumps(value)
     except (TypeError, ValueError) as error:

@@ -107,6 +107,8 @@ class Session:
 
     def run(self, callback: "Optional[Callable[[Session, Event], Optional[str]]]" = None) -> str:
         """Runs the request to its end; the callback steers: None, "end_thinking" or "stop"."""
+        if not self.running:
+            self.next()  # says so
         thinking = False
         try:
             for event in self:

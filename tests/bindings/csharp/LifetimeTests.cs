@@ -38,7 +38,7 @@ namespace Raison.Tests
                 () => session.Rewind(0, new GenerateOptions()), () => session.Fork(), () => session.Cancel(),
                 () => _ = session.Running, () => _ = session.Position, () => _ = session.StepCount,
                 () => session.GetStep(0), () => _ = session.Steps, () => session.StepExperts(0),
-                () => session.GetToken(0), () => _ = session.Thinking, () => _ = session.AnswerText,
+                () => session.GetToken(0), () => _ = session.Tokens, () => _ = session.Thinking, () => _ = session.AnswerText,
                 () => _ = session.Answer, () => _ = session.Usage, () => _ = session.Options, () => session.Logits(),
                 () => stream.Count(), () => Session.StepAll(new[] { session }).Count(),
             };

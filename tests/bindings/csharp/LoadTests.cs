@@ -27,6 +27,9 @@ namespace Raison.Tests
         private static void WhatIsMissingOrMalformedIsTheFrameworksException()
         {
             Check.Throws<FileNotFoundException>(() => Model.Load("/no/such/model.gguf"));
+            // An empty setting is not the wish for the built-in model.
+            Check.Equal(Status.NotFound, RaisonException.StatusOf(
+                Check.Throws<FileNotFoundException>(() => Model.Load(""))));
             string path = Path.GetTempFileName();
             try
             {
@@ -55,6 +58,7 @@ namespace Raison.Tests
         {
             byte[] bytes = File.ReadAllBytes(Fixture.Model.Info.Path);
             using Model model = Model.FromBytes(bytes);
+            Check.Equal("memory", model.Info.Path);
             Array.Clear(bytes, 0, bytes.Length);  // they were copied
             using Session session = model.CreateSession();
             session.Ask(Fixture.Question, Fixture.Greedy());

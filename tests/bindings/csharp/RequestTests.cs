@@ -87,6 +87,9 @@ namespace Raison.Tests
             Check.Throws<ArgumentException>(() => session.Prompt(new[] { new Message((Role)7, "x") }));
             Check.Throws<ArgumentException>(() => Fixture.Model.CreateSession(-5));
             Check.Throws<ArgumentException>(() => Fixture.Model.Detokenize(new[] { -1 }));
+            Check.Throws<ArgumentOutOfRangeException>(() => session.GetStep(-1));
+            Check.Throws<ArgumentOutOfRangeException>(() => session.StepExperts(-1));
+            Check.Throws<ArgumentException>(() => Session.StepAll(new[] { session, null! }));
             var error = Check.Throws<RaisonException>(() => session.Next());
             Check.Equal(Status.State, error.Status, "nothing was started");
         }
@@ -111,6 +114,8 @@ namespace Raison.Tests
             using Session session = Fixture.Model.CreateSession();
             session.PromptText("The answer is", Fixture.Greedy(5)).Count();
             Check.True(session.GetToken(1).Bytes.Length > 0, "a token of the prompt has its bytes");
+            Check.Equal(session.Position, (long)session.Tokens.Count, "all tokens");
+            Check.Equal(session.GetToken(1).Id, session.Tokens[1].Id, "in their order");
             Check.Equal(session.Usage.PromptTokens, (long)Fixture.Model.Tokenize("The answer is", bos: true).Length, "tokens");
         }
 
@@ -205,6 +210,54 @@ namespace Raison.Tests
             Check.True(session.Running, "running");
             session.Run();
             Check.True(session.Answer.Text.Contains("156"), session.Answer.Text);
+        }
+
+        [Test]
+        private static async Task ABreakOutOfAwaitForEachLeavesItRunningToo()
+        {
+            using Session session = Fixture.Model.CreateSession();
+            using var source = new CancellationTokenSource();
+            await foreach (Event e in session.Ask(Fixture.Question, Fixture.Greedy()).WithCancellation(source.Token))
+                if (e.Kind == EventKind.Token) break;
+            source.Cancel();  // the loop is over: nobody's any more
+            var rest = new List<Event>();
+            await foreach (Event e in session.Events) rest.Add(e);
+            Check.Equal<DoneReason?>(DoneReason.End, rest.Last().Done);
+            Check.True(session.Answer.Text.Contains("156"), session.Answer.Text);
+        }
+
+        [Test]
+        private static void TwoLoopsOfOneRequestShareItsEvents()
+        {
+            using Session session = Fixture.Model.CreateSession();
+            EventStream stream = session.Ask(Fixture.Question, Fixture.Greedy());
+            using IEnumerator<Event> one = stream.GetEnumerator(), other = stream.GetEnumerator();
+            var told = new List<Event>();
+            while (one.MoveNext())
+            {
+                told.Add(one.Current);
+                if (other.MoveNext()) told.Add(other.Current);
+            }
+            Check.Equal(session.Thinking + session.AnswerText, string.Concat(
+                told.Where(e => e.Kind == EventKind.Token).Select(e => e.Text)), "each event once, in order");
+            Check.Equal(1, told.Count(e => e.Kind == EventKind.Done), "the last one");
+            Check.True(!other.MoveNext(), "nothing is left");
+        }
+
+        [Test]
+        private static async Task WhatAHandlerThrowsComesOutOfAwaitForEach()
+        {
+            using Session session = Fixture.Model.CreateSession();
+            var mine = new InvalidCastException("mine");
+            session.TokenGenerated += Throw;
+            Check.Equal(mine, await Check.ThrowsAsync<InvalidCastException>(async () =>
+            {
+                await foreach (Event e in session.Ask(Fixture.Question, Fixture.Greedy())) { }
+            }));
+            session.TokenGenerated -= Throw;
+            session.Run();
+            Check.True(session.Answer.Text.Contains("156"), "the request goes on where it was");
+            void Throw(object? sender, Event e) => throw mine;
         }
 
         [Test]

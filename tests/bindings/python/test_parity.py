@@ -110,7 +110,7 @@ class Driver:
                 if getattr(self, "do_" + verb)(pairs) is None:
                     self.say("ok")
             except raison.Error as error:
-                closed = error.status == 0
+                closed = str(error).endswith(" is closed")
                 self.say("closed" if closed else "error " + raison.status_name(error.status))
             except (AttributeError, KeyError):
                 if self.model is not None and self.current in self.sessions:

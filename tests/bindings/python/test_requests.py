@@ -182,6 +182,9 @@ def test_errors_have_classes_and_sentences(model, tmp_path):
     with pytest.raises(raison.FileNotFound, match="nothing.gguf") as e:
         raison.Model(tmp_path / "nothing.gguf")
     assert e.value.status == -20 and isinstance(e.value, FileNotFoundError)
+    with pytest.raises(raison.FileNotFound, match="empty") as e:
+        raison.Model("")  # an empty setting is not the wish for the built-in model
+    assert e.value.status == -20
     bad = tmp_path / "bad.gguf"
     bad.write_bytes(b"GGUF" + b"\xff" * 60)
     with pytest.raises(raison.FormatError, match="bad.gguf"):
@@ -191,10 +194,42 @@ def test_errors_have_classes_and_sentences(model, tmp_path):
             s.next()
         with pytest.raises(raison.ContextError):
             s.ask("1 " * 5000)
-    with pytest.raises(raison.StateError, match="closed"):
+    with pytest.raises(raison.StateError, match="closed") as e:
         s.ask("x")
+    assert raison.status_name(e.value.status) == "RSN_ERR_STATE"
     with pytest.raises(raison.ArgumentError):
         model.session(context_length=10**6)
+
+
+def test_texts_cross_unchanged(model):
+    texts = ["", "\U0001F600", "a\0b", "e\u0301 \u0915\u094D\u0937\u093F"]
+    texts.append("\U0001F600 \0 12 * 13 " * 70000)
+    assert len(texts[-1].encode()) > 1 << 20
+    for text in texts:
+        assert model.detokenize(model.tokenize(text)).decode() == text
+        assert text in model.render([("user", text)])
+
+
+@pytest.mark.parametrize("half", ["\ud83d", "a\ude00b"])
+def test_half_of_a_surrogate_pair_is_named(model, half):
+    with model.session() as s:
+        for call in (
+            lambda: s.ask(half),
+            lambda: s.prompt([("user", half)]),
+            lambda: s.prompt([raison.Message("assistant", "x", half)]),
+            lambda: s.prompt_text(half),
+            lambda: s.inject(half),
+            lambda: s.ask("x", stop=["y", half]),
+            lambda: s.ask("x", stop=half),
+            lambda: s.ask("x", continuation=half),
+            lambda: s.ask("x", template_arguments=half),
+            lambda: model.tokenize(half),
+            lambda: model.render([("user", half)]),
+            lambda: raison.Model(half),
+            lambda: raison.Model(device=half),
+        ):
+            with pytest.raises(raison.TextError, match="half of a surrogate pair"):
+                call()
 
 
 def test_a_hostile_files_bytes_become_readable(model):

@@ -43,6 +43,7 @@ class LoadTest {
     }
     try (Model model = Model.fromBytes(Files.readAllBytes(petit()));
         Session session = model.session(256)) {
+      assertEquals("memory", model.info().path());
       session.ask(Fixture.QUESTION, Fixture.greedy().build()).run();
       assertEquals("156", session.answer().text());
     }
@@ -58,6 +59,8 @@ class LoadTest {
     ModelFileException error = assertThrows(ModelFileException.class, () -> new Model(missing));
     assertEquals(Status.NOT_FOUND, error.status());
     assertTrue(error.getMessage().contains(missing), error.getMessage());
+    // The empty path is the working folder, and no wish for the built-in model.
+    assertThrows(ModelFileException.class, () -> new Model(Path.of("")));
     byte[] all = Files.readAllBytes(petit());
     byte[] cut = java.util.Arrays.copyOf(all, 5000);
     assertEquals(

@@ -145,7 +145,7 @@ class NativeLibraryTest {
         List.of(
             "UnsatisfiedLinkError",
             "for " + NativeLibrary.platform(),
-            "the jar (/org/raison/native/" + NativeLibrary.platform() + "): holds nothing",
+            "the jar (org/raison/native/" + NativeLibrary.platform() + "): holds nothing",
             "no file /no/a/libraison_java.so",
             "no file /no/b/libraison_java.so",
             "-D" + NativeLibrary.PROPERTY)) {

@@ -8,10 +8,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Executor;
 import java.util.concurrent.Flow;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Test;
 
 /** The reactive face: demand, order, ends. */
@@ -110,6 +112,67 @@ class PublisherTest {
     }
   }
 
+  /** As most libraries' own subscribers do it: the first demand in onSubscribe, then one by one. */
+  private static final class OneByOne extends Collector {
+    @Override
+    public void onSubscribe(Flow.Subscription given) {
+      super.onSubscribe(given);
+      given.request(1);
+    }
+
+    @Override
+    public void onNext(Event event) {
+      super.onNext(event);
+      subscription.request(1);
+    }
+  }
+
+  @Test
+  void oneByOneIsTheWholeRequest() throws Exception {
+    try (Session session = Fixture.MODEL.session();
+        Session other = Fixture.MODEL.session()) {
+      GenerateOptions options = Fixture.greedy().build();
+      List<Integer> tokens = tokens(Fixture.events(other.ask(Fixture.QUESTION, options)));
+      // On threads of its own, and on the subscriber's, where request() comes from inside onNext().
+      for (Executor executor : List.<Executor>of(EventPublisher.THREADS, Runnable::run)) {
+        OneByOne subscriber = new OneByOne();
+        session.ask(Fixture.QUESTION, options).publisher(executor).subscribe(subscriber);
+        subscriber.await();
+        assertTrue(subscriber.completed);
+        assertEquals(tokens, tokens(subscriber.events));
+      }
+    }
+  }
+
+  private static List<Integer> tokens(List<Event> events) {
+    return events.stream().map(Event::token).filter(token -> token >= 0).toList();
+  }
+
+  @Test
+  void aCancelledSubscriptionLeavesTheSessionAlone() throws Exception {
+    try (Session session = Fixture.MODEL.session()) {
+      session.ask(Fixture.QUESTION, Fixture.endless());
+      AtomicReference<String> answer = new AtomicReference<>();
+      Collector collector =
+          new Collector() {
+            @Override
+            public void onNext(Event event) {
+              super.onNext(event);
+              subscription.cancel();
+              // The session is the owner's again: another request, which the publisher must not touch.
+              answer.set(session.ask(Fixture.QUESTION, Fixture.greedy().build()).run());
+              session.ask(Fixture.QUESTION, Fixture.greedy().build());
+            }
+          };
+      session.publisher(Runnable::run).subscribe(collector);
+      collector.subscription.request(Long.MAX_VALUE);
+      assertTrue(answer.get().contains("156"));
+      assertEquals(1, collector.events.size());
+      assertEquals(1, collector.over.getCount());
+      assertEquals(DoneReason.END, Fixture.last(session).doneReason());
+    }
+  }
+
   @Test
   void thereIsOneSubscriber() throws Exception {
     try (Session session = Fixture.MODEL.session()) {
@@ -135,7 +198,9 @@ class PublisherTest {
       session.ask(Fixture.QUESTION, Fixture.endless());
       Collector none = new Collector();
       session.publisher().subscribe(none);
-      none.subscription.request(0);
+      none.subscription.request(5);
+      until(() -> none.events.size() == 5);
+      none.subscription.request(-1);
       none.await();
       assertInstanceOf(IllegalArgumentException.class, none.error);
       assertEquals(DoneReason.CANCELLED, Fixture.last(session).doneReason());

@@ -14,6 +14,7 @@ import java.util.NoSuchElementException;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
 
 /** Requests, their events, and what can be asked of model and session. */
 class RequestTest {
@@ -239,6 +240,7 @@ class RequestTest {
   void theModelTellsWhatItIs() {
     ModelInfo info = Fixture.MODEL.info();
     assertEquals("deepseek_v3", info.architecture());
+    assertEquals("Petit (deepseek_v3, Q8_0)", info.toString());
     assertEquals(Fixture.MODEL.tensors().size(), info.tensors());
     TensorInfo tensor = Fixture.MODEL.tensor(0);
     assertFalse(tensor.name().isEmpty() || tensor.shape().isEmpty());
@@ -353,6 +355,19 @@ class RequestTest {
         assertTrue(error.status() != Status.INTERNAL, error.toString());
         assertFalse(error.getMessage().isEmpty());
         assertTrue(error.getStackTrace().length > 0);
+      }
+      for (Executable call :
+          List.<Executable>of(
+              () -> session.step(-1),
+              () -> session.stepExperts(-1),
+              () -> Fixture.MODEL.tensor(-1),
+              () -> Fixture.MODEL.session(-1).close(),
+              () -> Fixture.MODEL.plan(PlanFormat.TEXT, -1, 1),
+              () -> Fixture.MODEL.plan(PlanFormat.TEXT, 0, -1),
+              () -> new Model("", ModelOptions.builder().contextLength(-1).build()).close(),
+              () -> new Model("", ModelOptions.builder().kvBytes(-1).build()).close())) {
+        String sentence = assertThrows(ArgumentException.class, call).getMessage();
+        assertTrue(sentence.endsWith(" is -1: wanted 0 or more"), sentence);
       }
       assertEquals("156", session.answer().text());
     }

@@ -136,6 +136,9 @@ final class EventPublisher implements Flow.Publisher<Event> {
             return;
           }
           subscriber.onNext(event);
+          if (isOver()) {
+            return; // cancelled: the session is its owner's again
+          }
           if (!session.running()) {
             complete();
             return;

@@ -45,7 +45,7 @@ public final class Model implements AutoCloseable {
    * @param options how
    */
   public Model(Path path, ModelOptions options) {
-    this(path.toString(), options);
+    this(path.toString().isEmpty() ? "." : path.toString(), options); // Path's empty name
   }
 
   /**
@@ -134,7 +134,8 @@ public final class Model implements AutoCloseable {
    * @return an empty session
    */
   public Session session(int contextLength) {
-    byte[] options = new RecordWriter().int32(contextLength).take();
+    int context = Numbers.natural("contextLength", contextLength);
+    byte[] options = new RecordWriter().int32(context).take();
     return new Session(call(model -> new NativeSession(model, options)), log, 0);
   }
 
@@ -154,7 +155,8 @@ public final class Model implements AutoCloseable {
    * @return a copy
    */
   public TensorInfo tensor(long index) {
-    return TensorInfo.of(call(model -> model.Tensor(index)));
+    long tensor = Numbers.natural("index", index);
+    return TensorInfo.of(call(model -> model.Tensor(tensor)));
   }
 
   /**
@@ -191,7 +193,9 @@ public final class Model implements AutoCloseable {
    */
   public String plan(PlanFormat format, int contextLength, int sessions) {
     int number = format.ordinal();
-    return Utf8.decode(call(model -> model.Plan(number, contextLength, sessions)));
+    int context = Numbers.natural("contextLength", contextLength);
+    int count = Numbers.natural("sessions", sessions);
+    return Utf8.decode(call(model -> model.Plan(number, context, count)));
   }
 
   /**

@@ -6,7 +6,7 @@ package org.raison;
  * @param contextLength tokens, the model's own limit
  * @param architecture "deepseek_v3", "llama", "qwen2"
  * @param name the model's name
- * @param path of the file or folder; empty: loaded from memory
+ * @param path of the file or folder; "memory" for a model loaded from bytes
  * @param type the element type that most weights have: "Q4_K"
  * @param device the device that it was loaded on
  * @param chatTemplate empty: none
@@ -77,6 +77,12 @@ public record ModelInfo(
     float repetitionPenalty,
     int topK,
     boolean samplingFromFile) {
+  /** One line: the template and the rest are members. */
+  @Override
+  public String toString() {
+    return name + " (" + architecture + ", " + type + ")";
+  }
+
   static ModelInfo of(byte[] record) {
     RecordReader r = new RecordReader(record);
     return r.end(

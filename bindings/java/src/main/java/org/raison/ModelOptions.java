@@ -101,7 +101,9 @@ public final class ModelOptions {
   }
 
   /**
-   * Limit of all sessions' caches together. 0: half of the free memory.
+   * Limit of all sessions' caches together, taken as they grow. 0: half of what the weights leave
+   * free, but one whole context where there is room for it, and at most 64 sessions' whole
+   * contexts.
    *
    * @return as in {@link Builder#kvBytes}
    */
@@ -160,7 +162,8 @@ public final class ModelOptions {
     w.bytes(Utf8.encode("device", device)).bytes(Utf8.encode("experts", experts));
     w.bytes(Utf8.encode("backendPath", backendPath));
     w.bytes(Utf8.encode("chatTemplate", chatTemplate));
-    w.int32(threads).int32(contextLength).int64(kvBytes).int32(kvType.ordinal());
+    w.int32(threads).int32(Numbers.natural("contextLength", contextLength));
+    w.int64(Numbers.natural("kvBytes", kvBytes)).int32(kvType.ordinal());
     return w.int32(load.ordinal()).bool(repack).bool(exact).take();
   }
 
@@ -248,7 +251,9 @@ public final class ModelOptions {
     }
 
     /**
-     * Limit of all sessions' caches together. 0: half of the free memory.
+     * Limit of all sessions' caches together, taken as they grow. 0: half of what the weights leave
+     * free, but one whole context where there is room for it, and at most 64 sessions' whole
+     * contexts.
      *
      * @param kvBytes the value
      * @return this

@@ -16,10 +16,11 @@ import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.UserPrincipal;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The native files of the jar, in a temporary folder that only this user can read, for as long as
+ * The native files of the jar, and those of raison-cuda's where it is there, in a temporary folder that only this user can read, for as long as
  * this JVM lives. A JVM that was killed leaves its folder; a later one removes it: each holds a
  * lock in its own.
  */
@@ -33,36 +34,28 @@ final class NativeResources {
   private NativeResources() {}
 
   static String folder(String platform) {
-    return "/org/raison/native/" + platform;
+    return "org/raison/native/" + platform;
   }
 
   /** The folder with all files of the platform; null if the jar has none. */
   static Path extract(String platform) throws IOException {
     String from = folder(platform) + "/";
-    List<String> index;
-    try (InputStream in = NativeResources.class.getResourceAsStream(from + "files")) {
-      if (in == null) {
-        return null;
-      }
-      index = new String(in.readAllBytes(), StandardCharsets.UTF_8).lines().toList();
+    List<String> names = new ArrayList<>(listed(from + "files"));
+    if (names.isEmpty()) {
+      return null;
     }
-    String wanted = "version " + NativeLibrary.VERSION_NUMBER;
-    if (index.isEmpty() || !index.get(0).equals(wanted)) {
-      throw new IOException(
-          "its native files are of " + (index.isEmpty() ? "no version" : index.get(0))
-              + ", wanted " + wanted);
-    }
+    names.addAll(listed(from + "files-cuda"));
     Path temporary = new File(System.getProperty("java.io.tmpdir")).toPath();
     Path folder = Files.createTempDirectory(temporary, PREFIX); // 0700 where the system knows that
     removeAbandoned(temporary, folder);
     Runtime.getRuntime().addShutdownHook(new Thread(() -> remove(folder)));
     held = lock(folder);
-    for (String name : index.subList(1, index.size())) {
+    for (String name : names) {
       Path file = folder.resolve(name).normalize();
       if (!folder.equals(file.getParent())) {
         throw new IOException("the file " + name + " would lie outside of " + folder);
       }
-      try (InputStream in = NativeResources.class.getResourceAsStream(from + name)) {
+      try (InputStream in = open(from + name)) {
         if (in == null) {
           throw new IOException("the jar lacks " + from + name);
         }
@@ -70,6 +63,29 @@ final class NativeResources {
       }
     }
     return folder;
+  }
+
+  /** By the class loader: raison-cuda is a jar, or a module, of its own. */
+  private static InputStream open(String name) {
+    return NativeResources.class.getClassLoader().getResourceAsStream(name);
+  }
+
+  /** The names in a list of native files; none if there is no such list. */
+  private static List<String> listed(String list) throws IOException {
+    try (InputStream in = open(list)) {
+      if (in == null) {
+        return List.of();
+      }
+      List<String> lines =
+          new String(in.readAllBytes(), StandardCharsets.UTF_8).lines().toList();
+      String wanted = "version " + NativeLibrary.VERSION_NUMBER;
+      if (lines.isEmpty() || !lines.get(0).equals(wanted)) {
+        throw new IOException(
+            "its native files are of " + (lines.isEmpty() ? "no version" : lines.get(0))
+                + ", wanted " + wanted);
+      }
+      return lines.subList(1, lines.size());
+    }
   }
 
   /** Null if another JVM has it. */

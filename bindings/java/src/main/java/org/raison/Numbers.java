@@ -1,8 +1,20 @@
 package org.raison;
 
-/** Enumerators from the library's numbers, which are the ordinals. */
+/** Enumerators from the library's numbers, which are the ordinals; numbers that have no sign there. */
 final class Numbers {
   private Numbers() {}
+
+  /** Java's -1 would arrive as 4,294,967,295. */
+  static int natural(String name, int value) {
+    return (int) natural(name, (long) value);
+  }
+
+  static long natural(String name, long value) {
+    if (value < 0) {
+      throw new ArgumentException(Status.ARGUMENT, name + " is " + value + ": wanted 0 or more");
+    }
+    return value;
+  }
 
   /** For what a later library may extend: the last constant is UNKNOWN. */
   static <E extends Enum<E>> E orLast(E[] values, int number) {

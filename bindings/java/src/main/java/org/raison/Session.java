@@ -230,6 +230,9 @@ public final class Session implements Iterable<Event>, AutoCloseable {
    */
   public String run(TraceListener listener) {
     Objects.requireNonNull(listener, "listener");
+    if (!running()) {
+      next(); // says so
+    }
     boolean over = false;
     try {
       for (Event event : this) {
@@ -378,7 +381,8 @@ public final class Session implements Iterable<Event>, AutoCloseable {
    * @return a copy
    */
   public Step step(int index) {
-    return new Step(call(session -> session.Step(index)));
+    int step = Numbers.natural("index", index);
+    return new Step(call(session -> session.Step(step)));
   }
 
   /**
@@ -402,7 +406,8 @@ public final class Session implements Iterable<Event>, AutoCloseable {
    * @return (layers, experts) row by row
    */
   public int[] stepExperts(int index) {
-    return call(session -> session.StepExperts(index));
+    int step = Numbers.natural("index", index);
+    return call(session -> session.StepExperts(step));
   }
 
   /**
