@@ -63,12 +63,13 @@ class Scratch {
 };
 
 struct Recording {
-  explicit Recording(Device& d) : device(d), scratch(d) {}
+  Recording(Device& d, std::shared_ptr<Scratch> s) : device(d), scratch(std::move(s)) {}
   ~Recording();
   Device& device;
   VkCommandPool pool = VK_NULL_HANDLE;
   VkCommandBuffer commands = VK_NULL_HANDLE;
-  Scratch scratch;
+  // One for all recordings of a queue: a replay is never interrupted, and begins with a barrier.
+  std::shared_ptr<Scratch> scratch;
   Hazards hazards;
 };
 
@@ -118,7 +119,8 @@ class Queue {
     std::vector<std::shared_ptr<Recording>> recordings;
   };
 
-  explicit Queue(Device& device) : device_(device), scratch_(device) {}
+  explicit Queue(Device& device)
+      : device_(device), scratch_(device), recorded_scratch_(std::make_shared<Scratch>(device)) {}
   absl::StatusOr<Batch*> Current();
   absl::StatusOr<std::pair<Staging*, uint64_t>> Stage(uint64_t bytes);
   absl::Status Copy(const Allocation& from, uint64_t from_offset, const Allocation& to,
@@ -148,3 +150,4 @@ class Queue {
 };
 
 }  // namespace raison::vulkan
+  std::shared_ptr<Scratch> recorded_scratch_;
