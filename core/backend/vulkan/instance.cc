@@ -7,6 +7,7 @@
 
 #include "core/backend/vulkan/features.h"
 #include "core/backend/vulkan/matrix.h"
+#include "core/backend/vulkan/memory.h"
 #include "core/base/os/library_path.h"
 
 namespace raison::vulkan {
@@ -177,13 +178,14 @@ absl::StatusOr<PhysicalDevice> Instance::Examine(VkPhysicalDevice handle) const 
   device.name = plain.deviceName;
   device.vendor = plain.vendorID;
   device.driver_version = plain.driverVersion;
-  device.maximum_groups = plain.limits.maxComputeWorkGroupCount[0];
   Capabilities c;
   c.api_version = plain.apiVersion;
   c.push_constants = plain.limits.maxPushConstantsSize;
   device.shared_memory = plain.limits.maxComputeSharedMemorySize;
   c.shared_memory = plain.limits.maxComputeSharedMemorySize;
-  c.invocations = plain.limits.maxComputeWorkGroupInvocations;
+  c.invocations = std::min(plain.limits.maxComputeWorkGroupInvocations,
+                           plain.limits.maxComputeWorkGroupSize[0]);
+  device.invocations = c.invocations;
   uint32_t families = 0;
   api_.GetPhysicalDeviceQueueFamilyProperties(handle, &families, nullptr);
   std::vector<VkQueueFamilyProperties> family(families);
@@ -232,9 +234,11 @@ absl::StatusOr<PhysicalDevice> Instance::Examine(VkPhysicalDevice handle) const 
     api_.EnumerateDeviceExtensionProperties(handle, nullptr, &count, nullptr);
     std::vector<VkExtensionProperties> extensions(count);
     api_.EnumerateDeviceExtensionProperties(handle, nullptr, &count, extensions.data());
+    bool maintenance4 = false;
     for (const VkExtensionProperties& e : extensions) {
       const auto is = [&](const char* name) { return std::strcmp(e.extensionName, name) == 0; };
       device.has_budget |= is(VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
+      maintenance4 |= is(VK_KHR_MAINTENANCE_4_EXTENSION_NAME);
       device.offers.matrix |= is(kMatrixExtension);
       device.offers.integer_dot |= is(VK_KHR_SHADER_INTEGER_DOT_PRODUCT_EXTENSION_NAME);
     }
@@ -252,6 +256,14 @@ absl::StatusOr<PhysicalDevice> Instance::Examine(VkPhysicalDevice handle) const 
                                          .pNext = &has};
       api_.GetPhysicalDeviceFeatures2(handle, &asked);
       device.offers.integer_dot = has.shaderIntegerDotProduct;
+    }
+    if (maintenance4) {
+      VkPhysicalDeviceMaintenance4PropertiesKHR buffers = {
+          .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_4_PROPERTIES_KHR};
+      VkPhysicalDeviceProperties2 more = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
+                                          .pNext = &buffers};
+      api_.GetPhysicalDeviceProperties2(handle, &more);
+      device.maximum_allocation = std::min(device.maximum_allocation, buffers.maxBufferSize);
     }
     device.offers.matrix &= twelve.vulkanMemoryModel == VK_TRUE && twelve.shaderInt8 == VK_TRUE;
     FindMatrix(device);
@@ -312,17 +324,16 @@ void Instance::Describe(const PhysicalDevice& device, rsn_device_info& info) con
       .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_PROPERTIES_2,
       .pNext = device.has_budget ? &budget : nullptr};
   if (device.has_budget) api_.GetPhysicalDeviceMemoryProperties2(device.handle, &memory);
-  for (uint32_t h = 0; h < device.memory.memoryHeapCount; ++h) {
-    const VkMemoryHeap& heap = device.memory.memoryHeaps[h];
-    if ((heap.flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT) == 0) continue;
-    info.memory_total += heap.size;
-    if (device.has_budget) {
-      const uint64_t used = std::min(budget.heapUsage[h], budget.heapBudget[h]);
-      info.memory_free += budget.heapBudget[h] - used;
-    } else {
-      info.memory_free += heap.size / 5 * 4;  // what the driver and others take is not told
-    }
+  const uint32_t h = HeapOfBuffers(device);
+  if (h >= device.memory.memoryHeapCount) return;
+  info.memory_total = device.memory.memoryHeaps[h].size;
+  if (device.has_budget) {
+    const uint64_t used = std::min(budget.heapUsage[h], budget.heapBudget[h]);
+    info.memory_free = std::min(budget.heapBudget[h] - used, info.memory_total);
+  } else {
+    info.memory_free = info.memory_total / 5 * 4;  // what the driver and others take is not told
   }
+  info.largest_buffer = LargestBuffer(device);
 }
 
 }  // namespace raison::vulkan

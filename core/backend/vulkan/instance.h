@@ -23,7 +23,7 @@ struct Capabilities {
   bool storage_16bit = false;
   uint32_t push_constants = 0;  // bytes
   uint32_t shared_memory = 0;   // bytes
-  uint32_t invocations = 0;     // per workgroup
+  uint32_t invocations = 0;     // per workgroup, also of x alone
   bool compute_queue = false;
 };
 
@@ -42,9 +42,9 @@ struct PhysicalDevice {
   VkPhysicalDeviceType type = VK_PHYSICAL_DEVICE_TYPE_OTHER;
   std::string name, driver, problem;
   uint32_t vendor = 0, driver_version = 0, queue_family = 0;
-  uint32_t maximum_groups = 65535;  // in x
   uint32_t shared_memory = 0;       // bytes of a workgroup
-  uint64_t maximum_allocation = 0;
+  uint32_t invocations = 0;         // of a workgroup
+  uint64_t maximum_allocation = 0;  // bytes of a buffer and its memory; 0: not told
   uint8_t uuid[VK_UUID_SIZE] = {};
   VkPhysicalDeviceMemoryProperties memory = {};
   bool has_budget = false;  // VK_EXT_memory_budget
