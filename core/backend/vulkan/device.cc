@@ -73,6 +73,14 @@ absl::Status Device::Create(const rsn_backend_host& host) {
     matrix.pNext = std::exchange(twelve.pNext, &matrix);
     twelve.vulkanMemoryModel = VK_TRUE, twelve.shaderInt8 = VK_TRUE;
   }
+  VkPhysicalDeviceSubgroupSizeControlFeaturesEXT subgroups = {
+      .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES_EXT,
+      .subgroupSizeControl = VK_TRUE,
+      .computeFullSubgroups = VK_TRUE};
+  if (features_.quads || features_.matrix) {
+    extensions.push_back(VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME);
+    subgroups.pNext = std::exchange(twelve.pNext, &subgroups);
+  }
   const VkDeviceCreateInfo info = {
       .sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
       .pNext = &features,

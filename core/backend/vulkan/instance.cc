@@ -19,7 +19,7 @@ constexpr uint32_t kPushConstants = 128;
 constexpr uint32_t kSharedMemory = 16384;
 constexpr uint32_t kInvocations = 256;
 constexpr uint32_t kMatrixSharedMemory = 32768;
-constexpr uint32_t kGroup = 128;  // invocations of the shaders that use subgroups
+constexpr uint32_t kGroup = 128;  // invocations of the shaders that use quads
 
 int Order(VkPhysicalDeviceType type) {
   switch (type) {
@@ -205,8 +205,10 @@ absl::StatusOr<PhysicalDevice> Instance::Examine(VkPhysicalDevice handle) const 
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_3_PROPERTIES};
     VkPhysicalDeviceDriverProperties driver = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES, .pNext = &maintenance};
+    VkPhysicalDeviceFloatControlsProperties floats = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FLOAT_CONTROLS_PROPERTIES, .pNext = &driver};
     VkPhysicalDeviceSubgroupProperties subgroup = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_PROPERTIES, .pNext = &driver};
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_PROPERTIES, .pNext = &floats};
     VkPhysicalDeviceIDProperties id = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ID_PROPERTIES,
                                        .pNext = &subgroup};
     VkPhysicalDeviceProperties2 properties = {
@@ -214,11 +216,11 @@ absl::StatusOr<PhysicalDevice> Instance::Examine(VkPhysicalDevice handle) const 
     api_.GetPhysicalDeviceProperties2(handle, &properties);
     device.driver_id = driver.driverID;
     device.driver = absl::StrCat(driver.driverName, ", ", driver.driverInfo);
+    device.keeps_nan = floats.shaderSignedZeroInfNanPreserveFloat32;
     device.maximum_allocation = maintenance.maxMemoryAllocationSize;
     std::memcpy(device.uuid, id.deviceUUID, sizeof device.uuid);
     device.offers.quads = (subgroup.supportedStages & VK_SHADER_STAGE_COMPUTE_BIT) != 0 &&
-                          (subgroup.supportedOperations & VK_SUBGROUP_FEATURE_QUAD_BIT) != 0 &&
-                          subgroup.subgroupSize >= 4 && subgroup.subgroupSize <= kGroup;
+                          (subgroup.supportedOperations & VK_SUBGROUP_FEATURE_QUAD_BIT) != 0;
     VkPhysicalDeviceVulkan12Features twelve = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES};
     VkPhysicalDeviceVulkan11Features eleven = {
@@ -241,6 +243,7 @@ absl::StatusOr<PhysicalDevice> Instance::Examine(VkPhysicalDevice handle) const 
       maintenance4 |= is(VK_KHR_MAINTENANCE_4_EXTENSION_NAME);
       device.offers.matrix |= is(kMatrixExtension);
       device.offers.integer_dot |= is(VK_KHR_SHADER_INTEGER_DOT_PRODUCT_EXTENSION_NAME);
+      device.whole_subgroups |= is(VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME);
     }
     if (device.offers.integer_dot) {
       VkPhysicalDeviceShaderIntegerDotProductPropertiesKHR dot = {
@@ -265,6 +268,7 @@ absl::StatusOr<PhysicalDevice> Instance::Examine(VkPhysicalDevice handle) const 
       api_.GetPhysicalDeviceProperties2(handle, &more);
       device.maximum_allocation = std::min(device.maximum_allocation, buffers.maxBufferSize);
     }
+    FindSubgroups(device);
     device.offers.matrix &= twelve.vulkanMemoryModel == VK_TRUE && twelve.shaderInt8 == VK_TRUE;
     FindMatrix(device);
     api_.GetPhysicalDeviceMemoryProperties2(handle, &memory);
@@ -272,6 +276,28 @@ absl::StatusOr<PhysicalDevice> Instance::Examine(VkPhysicalDevice handle) const 
   }
   device.problem = ProblemOf(c);
   return device;
+}
+
+// Invocations of a subgroup are told apart by their number in it, so subgroups must be whole, and
+// their size the one that the shader is told: without the extension a driver may run smaller ones
+// than it says (Intel's do).
+void Instance::FindSubgroups(PhysicalDevice& device) const {
+  if (device.whole_subgroups) {
+    VkPhysicalDeviceSubgroupSizeControlFeaturesEXT has = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES_EXT};
+    VkPhysicalDeviceFeatures2 features = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2,
+                                          .pNext = &has};
+    api_.GetPhysicalDeviceFeatures2(device.handle, &features);
+    VkPhysicalDeviceSubgroupSizeControlPropertiesEXT sizes = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_PROPERTIES_EXT};
+    VkPhysicalDeviceProperties2 properties = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &sizes};
+    api_.GetPhysicalDeviceProperties2(device.handle, &properties);
+    device.whole_subgroups = has.subgroupSizeControl && has.computeFullSubgroups &&
+                             sizes.minSubgroupSize >= 4 && sizes.maxSubgroupSize <= kGroup;
+  }
+  device.offers.quads &= device.whole_subgroups;
+  device.offers.matrix &= device.whole_subgroups;
 }
 
 // Keeps `matrix` where the device has a product of int8 in squares of 16 and no fault is known: one

@@ -52,6 +52,8 @@ struct PhysicalDevice {
   bool integer_dot_accelerated = false;  // of four signed int8 in a word
   bool mixed_dot_accelerated = false;    // of signed by unsigned
   uint32_t matrix_columns = 0;           // of one step of the matrix unit: 16 or 32
+  bool keeps_nan = false;                // shaders may ask for IEEE's NaN, infinity and -0 of f32
+  bool whole_subgroups = false;          // may be asked for (VK_EXT_subgroup_size_control)
   VkDriverId driver_id = VkDriverId{};
 };
 
@@ -73,6 +75,7 @@ class Instance {
   absl::Status Create();
   absl::Status ListDevices();
   absl::StatusOr<PhysicalDevice> Examine(VkPhysicalDevice handle) const;
+  void FindSubgroups(PhysicalDevice& device) const;
   void FindMatrix(PhysicalDevice& device) const;
   static VKAPI_ATTR VkBool32 VKAPI_CALL OnMessage(VkDebugUtilsMessageSeverityFlagBitsEXT severity,
                                                   VkDebugUtilsMessageTypeFlagsEXT types,
