@@ -19,7 +19,8 @@ bool Timeline::Reached(uint64_t value) const {
   if (value == 0 || gone.load() || device->lost()) return true;
   uint64_t now = 0;
   const VkResult result = device->api().GetSemaphoreCounterValue(device->handle(), semaphore, &now);
-  return result != VK_SUCCESS || now >= value;
+  // An answer that does not come (no host memory) frees nothing.
+  return result == VK_SUCCESS ? now >= value : result == VK_ERROR_DEVICE_LOST;
 }
 
 Timeline::~Timeline() {

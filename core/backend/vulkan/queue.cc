@@ -171,8 +171,10 @@ absl::Status Queue::Copy(const Allocation& from, uint64_t from_offset, const All
   return Counted();
 }
 
-absl::Status Queue::Counted() {
-  return ++open_->count >= kCommandsPerBatch ? Submit() : absl::OkStatus();
+absl::Status Queue::Counted(uint64_t work) {
+  open_->work += work;
+  return ++open_->count >= kCommandsPerBatch || open_->work >= kMostWork ? Submit()
+                                                                         : absl::OkStatus();
 }
 
 absl::Status Queue::Upload(Buffer& to, uint64_t offset, const void* from, uint64_t bytes) {
@@ -279,7 +281,7 @@ absl::Status Queue::Enqueue(const Dispatch& dispatch) {
   RSN_RETURN_IF_ERROR(DownloadsToStaging());
   RSN_ASSIGN_OR_RETURN(Batch* const batch, Current());
   RSN_RETURN_IF_ERROR(Write(batch->commands, hazards_, dispatch));
-  return Counted();
+  return Counted(dispatch.work);
 }
 
 absl::Status Queue::Submit() {

@@ -24,6 +24,7 @@ struct Dispatch {
   Shader shader;
   Constants constants = {};
   uint64_t groups = 0;  // 0: nothing to do
+  uint64_t work = 0;    // multiply-adds, where they are many
   std::vector<Range> reads, writes;
   uint32_t push_bytes = 0;
   unsigned char push[128] = {};
@@ -73,6 +74,10 @@ struct Recording {
   Hazards hazards;
 };
 
+// Multiply-adds of a submission: more are submitted apart. Drivers take a card that is busy with one
+// for some seconds to be hung, and the slowest do 10^11 in about one.
+inline constexpr uint64_t kMostWork = uint64_t{1} << 37;
+
 class Queue {
  public:
   static absl::StatusOr<std::unique_ptr<Queue>> Create(Device& device);
@@ -114,6 +119,7 @@ class Queue {
     VkCommandBuffer commands = VK_NULL_HANDLE;
     uint64_t value = 0;
     int count = 0;
+    uint64_t work = 0;
     std::vector<Staging> staging;
     std::vector<Readback> readbacks;
     std::vector<std::shared_ptr<Recording>> recordings;
@@ -127,7 +133,7 @@ class Queue {
                     uint64_t to_offset, uint64_t bytes);
   absl::Status Write(VkCommandBuffer commands, Hazards& hazards, const Dispatch& dispatch);
   absl::Status DownloadsToStaging();
-  absl::Status Counted();
+  absl::Status Counted(uint64_t work = 0);
   absl::Status Submit();
   void Retire(Batch& batch);
   void RetireDone(uint64_t value);
@@ -144,10 +150,10 @@ class Queue {
   uint64_t submitted_ = 0;
   Hazards hazards_;
   Scratch scratch_;
+  std::shared_ptr<Scratch> recorded_scratch_;
   std::shared_ptr<Recording> recording_;
   absl::Status failure_;
   uint64_t validation_seen_ = 0;
 };
 
 }  // namespace raison::vulkan
-  std::shared_ptr<Scratch> recorded_scratch_;
