@@ -19,8 +19,8 @@
 
 namespace raison::vulkan {
 
-// Specialisation constants 0 to 6 of a shader; those that it does not have are ignored.
-using Constants = std::array<uint32_t, 7>;
+// Specialisation constants 0 to 8 of a shader; those that it does not have are ignored.
+using Constants = std::array<uint32_t, 9>;
 
 class Pipelines {
  public:
