@@ -18,14 +18,27 @@ constexpr uint64_t kReserve = uint64_t{256} << 20;
 // When a device does not say how much memory is free.
 constexpr uint64_t kUnknownFreeMemory = uint64_t{1} << 30;
 
-// Bytes of weights by where they would lie.
-struct LayerSizes {
-  std::vector<uint64_t> layers;   // without the routed experts
-  std::vector<uint64_t> experts;  // (layers): the routed experts
-  uint64_t embedding = 0;
-  uint64_t head = 0;  // none if the embedding is the head too and one device holds both ends
+// Tensors that lie together.
+struct TensorGroup {
+  uint64_t bytes = 0;
+  const StoredTensor* largest = nullptr;
 
-  uint64_t Head(bool one_device) const { return head != 0 || one_device ? head : embedding; }
+  void Add(const StoredTensor& t) {
+    bytes += t.bytes();
+    if (largest == nullptr || t.bytes() > largest->bytes()) largest = &t;
+  }
+};
+
+// Weights by where they would lie.
+struct LayerSizes {
+  std::vector<TensorGroup> layers;   // without the routed experts
+  std::vector<TensorGroup> experts;  // (layers): the routed experts
+  TensorGroup embedding;
+  TensorGroup head;  // none if the embedding is the head too and one device holds both ends
+
+  uint64_t Head(bool one_device) const {
+    return head.bytes != 0 || one_device ? head.bytes : embedding.bytes;
+  }
 };
 
 LayerSizes Measure(const Checkpoint& checkpoint, const Config& config) {
@@ -36,10 +49,10 @@ LayerSizes Measure(const Checkpoint& checkpoint, const Config& config) {
     uint32_t layer = 0;
     const std::vector<absl::string_view> words = absl::StrSplit(t.name, '.');
     if (words.size() < 3 || words[0] != "blk" || !absl::SimpleAtoi(words[1], &layer)) {
-      (t.name == "token_embd.weight" ? sizes.embedding : sizes.head) += t.bytes();
+      (t.name == "token_embd.weight" ? sizes.embedding : sizes.head).Add(t);
     } else if (layer < sizes.layers.size()) {  // a prediction block stays in the file
       const bool routed = absl::EndsWith(words[2], "_exps");
-      (routed ? sizes.experts : sizes.layers)[layer] += t.bytes();
+      (routed ? sizes.experts : sizes.layers)[layer].Add(t);
     }
   }
   return sizes;
@@ -137,6 +150,10 @@ class Placer {
         const uint64_t listed =
             entry.info.memory_free != 0 ? entry.info.memory_free : entry.info.memory_total;
         if (!Holds(entry.name, listed, needed)) continue;
+        if (const absl::Status s = TakesAll(entry.name, entry.info); !s.ok()) {
+          Log(std::string(s.message()));
+          continue;
+        }
         const auto index = Open(entry.name);
         if (!index.ok()) {
           Log(std::string(index.status().message()));
@@ -172,13 +189,56 @@ class Placer {
 
   // What layer `l` and its part of the cache take on the layer's own device.
   uint64_t OfLayer(size_t l) const {
-    return sizes_.layers[l] + (request_.experts.empty() ? sizes_.experts[l] : 0) +
+    return sizes_.layers[l].bytes + (request_.experts.empty() ? sizes_.experts[l].bytes : 0) +
            request_.kv_bytes / layers_;
+  }
+
+  // Whether the device makes a buffer of the largest of some tensors.
+  static absl::Status Takes(const std::string& device, const rsn_device_info& info,
+                            const TensorGroup& group) {
+    if (info.largest_buffer == 0 || group.largest == nullptr ||
+        group.largest->bytes() <= info.largest_buffer) {
+      return absl::OkStatus();
+    }
+    return absl::ResourceExhaustedError(absl::StrCat(
+        device, " cannot hold tensor ", group.largest->name, ": it has ", group.largest->bytes(),
+        " bytes, and the device allocates at most ", info.largest_buffer,
+        " at once; another device must take its layer (\"device\") or the experts (\"experts\")"));
+  }
+
+  // Of every tensor that would lie with the layers if one device took them all.
+  absl::Status TakesAll(const std::string& device, const rsn_device_info& info) const {
+    RSN_RETURN_IF_ERROR(Takes(device, info, sizes_.embedding));
+    RSN_RETURN_IF_ERROR(Takes(device, info, sizes_.head));
+    for (uint32_t l = 0; l < layers_; ++l) RSN_RETURN_IF_ERROR(TakesLayer(device, info, l));
+    return absl::OkStatus();
+  }
+  absl::Status TakesLayer(const std::string& device, const rsn_device_info& info, size_t l) const {
+    RSN_RETURN_IF_ERROR(Takes(device, info, sizes_.layers[l]));
+    return request_.experts.empty() ? Takes(device, info, sizes_.experts[l]) : absl::OkStatus();
+  }
+
+  // As placed.
+  absl::Status CheckTensors() const {
+    std::vector<rsn_device_info> infos;
+    for (const auto& device : placement_.devices) infos.push_back(device->Info());
+    const auto takes = [&](uint32_t index, const TensorGroup& group) {
+      return Takes(placement_.DeviceOf(index).name(), infos[index], group);
+    };
+    RSN_RETURN_IF_ERROR(takes(placement_.layers.front(), sizes_.embedding));
+    RSN_RETURN_IF_ERROR(takes(placement_.layers.back(), sizes_.head.largest != nullptr
+                                                            ? sizes_.head
+                                                            : sizes_.embedding));
+    for (uint32_t l = 0; l < layers_; ++l) {
+      RSN_RETURN_IF_ERROR(takes(placement_.layers[l], sizes_.layers[l]));
+      RSN_RETURN_IF_ERROR(takes(placement_.experts[l], sizes_.experts[l]));
+    }
+    return absl::OkStatus();
   }
 
   // What one device would need to hold every layer.
   uint64_t Whole() const {
-    uint64_t total = kReserve + sizes_.embedding + sizes_.Head(true);
+    uint64_t total = kReserve + sizes_.embedding.bytes + sizes_.Head(true);
     for (uint32_t l = 0; l < layers_; ++l) total += OfLayer(l);
     return total;
   }
@@ -201,10 +261,12 @@ class Placer {
   // How many of the layers that are not placed yet the device's free memory holds.
   uint32_t Fit(uint32_t index) const {
     const size_t first = placement_.layers.size();
-    uint64_t used = kReserve + (first == 0 ? sizes_.embedding : 0);
-    const uint64_t free = placement_.DeviceOf(index).Info().memory_free;
+    uint64_t used = kReserve + (first == 0 ? sizes_.embedding.bytes : 0);
+    const rsn_device_info info = placement_.DeviceOf(index).Info();
+    const uint64_t free = info.memory_free;
     uint32_t count = 0;
     for (size_t l = first; l < layers_; ++l, ++count) {
+      if (!TakesLayer("", info, l).ok()) break;
       used += OfLayer(l);
       if (l + 1 == layers_) used += sizes_.Head(/*one_device=*/first == 0);
       if (used > free) break;
@@ -234,15 +296,16 @@ class Placer {
     return Weighed();
   }
 
-  Placement Weighed() {
+  absl::StatusOr<Placement> Weighed() {
+    RSN_RETURN_IF_ERROR(CheckTensors());
     std::vector<uint64_t>& bytes = placement_.weight_bytes;
     bytes.resize(placement_.devices.size());
     const uint32_t first = placement_.layers.front(), last = placement_.layers.back();
-    bytes[first] += sizes_.embedding;
+    bytes[first] += sizes_.embedding.bytes;
     bytes[last] += sizes_.Head(first == last);
     for (uint32_t l = 0; l < layers_; ++l) {
-      bytes[placement_.layers[l]] += sizes_.layers[l];
-      bytes[placement_.experts[l]] += sizes_.experts[l];
+      bytes[placement_.layers[l]] += sizes_.layers[l].bytes;
+      bytes[placement_.experts[l]] += sizes_.experts[l].bytes;
     }
     return std::move(placement_);
   }
@@ -299,6 +362,11 @@ uint64_t Placement::RoomForCache() const {
                           : info.memory_free > taken ? info.memory_free - taken
                                                      : 0;
     room = std::min(room, free / own_layers * layers.size());
+    // A layer's cache is one buffer, or one of keys and one of values.
+    const uint64_t pieces = layers.size() * (latent_attention ? 1 : 2);
+    if (info.largest_buffer != 0 && info.largest_buffer < UINT64_MAX / pieces) {
+      room = std::min(room, info.largest_buffer * pieces);
+    }
   }
   return room;
 }

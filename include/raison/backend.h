@@ -94,6 +94,7 @@ typedef struct rsn_device_info {
   char description[256]; /* "AMD EPYC ..., AVX-512 VNNI" */
   char driver[64];      /* "580.65.06", "llvmpipe, Mesa 22.3.6"; empty: none is involved */
   char problem[256];    /* why it cannot be opened; empty: it can */
+  uint64_t largest_buffer; /* bytes of the largest buffer or weight; 0: what there is of memory */
 } rsn_device_info;
 
 /* -------- the geometry of a ragged step, as views of the step buffer ----------------------------

@@ -2,11 +2,14 @@
 // pipeline cache files that are not what was written.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <string>
+#include <vector>
 
 #include "core/backend/vulkan/instance.h"
 #include "core/backend/vulkan/pipelines.h"
+#include "core/backend/vulkan/shaders.h"
 #include "tests/backend/vulkan_plugin.h"
 
 namespace raison {
@@ -74,6 +77,24 @@ TEST(VulkanMissing, AFeatureIsNamed) {
   EXPECT_EQ(without([](auto& c) { c.storage_16bit = false; }), "it lacks storageBuffer16BitAccess");
   EXPECT_NE(without([](auto& c) { c.push_constants = 64; }).find("64"), std::string::npos);
   EXPECT_NE(without([](auto& c) { c.shared_memory = 8192; }).find("8192"), std::string::npos);
+}
+
+// Every module gets the capability first and the mode of its one function behind it, and keeps all else.
+TEST(VulkanMissing, ShadersKeepNanWhereTheDeviceCan) {
+  for (uint32_t s = 0; s < static_cast<uint32_t>(vulkan::Shader::kCount); ++s) {
+    const vulkan::ShaderCode code = vulkan::CodeOf(static_cast<vulkan::Shader>(s));
+    std::vector<uint32_t> words = vulkan::KeepNan(code);
+    ASSERT_EQ(words.size(), code.bytes / 4 + 6) << code.name;
+    EXPECT_EQ(words[5], 0x20011u) << code.name;
+    EXPECT_EQ(words[6], 4466u) << code.name;
+    words.erase(words.begin() + 5, words.begin() + 7);
+    const auto mode = std::find(words.begin(), words.end(), 4461u);
+    ASSERT_NE(mode, words.end()) << code.name;
+    EXPECT_EQ(mode[-2], 0x40010u) << code.name;
+    EXPECT_EQ(mode[1], 32u) << code.name;
+    words.erase(mode - 2, mode + 2);
+    EXPECT_TRUE(std::equal(words.begin(), words.end(), code.words)) << code.name;
+  }
 }
 
 TEST(VulkanMissing, ACacheFileThatIsNotWhatWasWritten) {

@@ -120,6 +120,35 @@ TEST(VulkanMemory, AWeightAboveTheBindingLimit) {
   MultiplyLarge(opened, (int64_t{160} << 20) / 4352);
 }
 
+// A lowered limit stands for that of a device: buffers up to what the device says are made, larger
+// ones refused with the limit.
+TEST(VulkanMemory, NothingIsLargerThanTheDeviceAllocatesAtOnce) {
+  SKIP_WITHOUT_A_DRIVER();
+  rsn_device_info info{.struct_size = sizeof info};
+  {
+    Opened opened;
+    ASSERT_EQ(opened.table.device_info(opened.device, &info), 0);
+    EXPECT_GE(info.largest_buffer, (uint64_t{1} << 30) - 4096) << "what Vulkan asks of a device";
+  }
+  setenv("RAISON_VULKAN_ALLOCATION", "16777216", 1);
+  Opened opened;
+  ASSERT_EQ(opened.table.device_info(opened.device, &info), 0);
+  EXPECT_LE(info.largest_buffer, 16777216u);
+  EXPECT_GT(info.largest_buffer, 16777216u - 4096);
+  std::vector<rsn_buffer*> buffers(4);
+  for (rsn_buffer*& b : buffers) {
+    ASSERT_EQ(opened.table.buffer_new(opened.device, info.largest_buffer, &b), 0)
+        << opened.table.last_error();
+  }
+  rsn_buffer* larger = nullptr;
+  EXPECT_EQ(opened.table.buffer_new(opened.device, info.largest_buffer + 1, &larger), -30);
+  EXPECT_NE(std::string(opened.table.last_error()).find("16777216"), std::string::npos)
+      << opened.table.last_error();
+  MultiplyLarge(opened, 100);
+  for (rsn_buffer* b : buffers) opened.table.buffer_free(b);
+  unsetenv("RAISON_VULKAN_ALLOCATION");
+}
+
 // What the host hears of a weight's bytes, and after how many slices it gives up.
 struct Reader {
   std::vector<std::pair<const void*, uint64_t>> slices;

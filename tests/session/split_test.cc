@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdlib>
 
 #include "core/backend/far/far_backend.h"
 #include "core/backend/reference/reference_backend.h"
@@ -188,10 +189,17 @@ TEST(SplitTest, TheBestDeviceThatFitsIsTheDefault) {
       {.backend_path = RAISON_PLUGIN_FOLDER, .threads = 1, .kv_bytes = uint64_t{1} << 41});
   ASSERT_TRUE(model.ok()) << model.status();
   EXPECT_EQ((*model)->placement().Name(), "cpu");
+  // So is a tensor that the device does not allocate at once.
+  setenv("RAISON_TWINS_LARGEST", "500000", 1);
+  model = Model::Load(RAISON_SOURCE_DIR "/samples/petit/petit-q8_0.gguf",
+                      {.backend_path = RAISON_PLUGIN_FOLDER, .threads = 1});
+  unsetenv("RAISON_TWINS_LARGEST");
+  ASSERT_TRUE(model.ok()) << model.status();
+  EXPECT_EQ((*model)->placement().Name(), "cpu");
 }
 
-// A card too small for Petit: the reference with little memory.
-uint64_t small_free = 0;
+// A card too small for Petit: the reference with little memory, or little of it at once.
+uint64_t small_free = 0, small_largest = 0;
 
 int32_t OpenSmall(const rsn_backend_host* host, rsn_backend* table) {
   const int32_t code = OpenReferenceBackend(host, table);
@@ -200,6 +208,7 @@ int32_t OpenSmall(const rsn_backend_host* host, rsn_backend* table) {
   table->device_info = [](rsn_device_state*, rsn_device_info* info) -> int32_t {
     info->kind = 1;
     info->memory_free = small_free;
+    info->largest_buffer = small_largest;
     return 0;
   };
   return code;
@@ -252,6 +261,42 @@ TEST(SplitTest, TheCacheTakesWhatTheWeightsLeaveOnEachDevice) {
   ASSERT_FALSE(model.ok());
   EXPECT_TRUE(absl::IsResourceExhausted(model.status())) << model.status();
   EXPECT_TRUE(Says(std::string(model.status().message()), "small:"));
+}
+
+TEST(SplitTest, ATensorLargerThanADeviceAllocatesIsRefusedBeforeLoading) {
+  if (auto s = RegisterBackend("small", &OpenSmall); !s.ok()) {
+    ASSERT_TRUE(absl::IsAlreadyExists(s)) << s;
+  }
+  small_free = uint64_t{8} << 30;
+  const auto load = [](const char* device, const char* experts, uint64_t largest) {
+    small_largest = largest;
+    auto model =
+        Model::Load(RAISON_SOURCE_DIR "/samples/petit/petit-q8_0.gguf",
+                    {.device = device, .experts = experts, .threads = 1, .context_length = 512});
+    small_largest = 0;
+    return model;
+  };
+  // The embedding and each layer's experts have 557056 bytes.
+  auto model = load("small", "", 500000);
+  ASSERT_FALSE(model.ok());
+  EXPECT_TRUE(absl::IsResourceExhausted(model.status())) << model.status();
+  const std::string why(model.status().message());
+  EXPECT_TRUE(Says(why, "small cannot hold tensor token_embd.weight") && Says(why, "500000"));
+  model = load("cpu=4,small", "cpu", 500000);
+  ASSERT_FALSE(model.ok());
+  EXPECT_TRUE(Says(std::string(model.status().message()), "output.weight")) << model.status();
+  model = load("cpu=1,small=6,cpu", "", 500000);
+  ASSERT_FALSE(model.ok());
+  EXPECT_TRUE(Says(std::string(model.status().message()), "blk.1.ffn_")) << model.status();
+  EXPECT_TRUE(load("cpu=1,small=6,cpu", "cpu", 500000).ok());
+  // As many layers as fit: none.
+  model = load("small,cpu", "", 1000);
+  ASSERT_TRUE(model.ok()) << model.status();
+  EXPECT_EQ((*model)->placement().layers.front(), 1u);
+  // The cache of a layer is bounded too.
+  model = load("small", "", uint64_t{16} << 20);
+  ASSERT_TRUE(model.ok()) << model.status();
+  EXPECT_LE((*model)->kv_bytes() / 8, uint64_t{16} << 20);
 }
 
 TEST(SplitTest, WrongSplitsAreRefusedByName) {

@@ -1,4 +1,5 @@
 // matmul, attention and mla_attention as dispatches.
+#include "core/backend/tensor.h"
 #include "core/backend/vulkan/ops.h"
 #include "core/backend/vulkan/product.h"
 
@@ -7,13 +8,13 @@ namespace {
 
 constexpr uint32_t kWidest = 2048;  // of a query: the array of attention.comp
 constexpr uint64_t kKeysPerBlock = 128;
-// Beyond these a row's keys are not split over workgroups: there is enough to do without, or the
-// partial results would need too much memory.
-constexpr uint64_t kMostParts = 131072;
 constexpr uint32_t kMostTogether = 8;
-// Twice what the largest cards run at once; a software device's cores.
+// Workgroups: twice what the largest cards run at once; a software device's cores.
 constexpr uint64_t kGroups = 2048, kCpuGroups = 16;
-constexpr uint64_t kMostPartBytes = uint64_t{64} << 20;
+// Of the sums of blocks: places for this many of a row (164 k keys; what a software device gains by
+// them is little), and for no more rows at a time than this much memory holds.
+constexpr uint64_t kPlaces = 1280, kCpuPlaces = 64, kMostPartBytes = uint64_t{128} << 20;
+constexpr uint64_t kLongContext = 65536;  // keys that a row is taken to have at most
 
 struct Attend {
   const rsn_tensor& q;
@@ -25,113 +26,147 @@ struct Attend {
   uint64_t scratch_before = 0;  // bytes of the queue's scratch that the caller uses
 };
 
-// Blocks of keys that a row could have, by the capacity of the page list; 0: do not split.
-uint64_t BlocksToSplit(const rsn_tensor& q, uint32_t value_width, const rsn_ragged& g) {
+// Rows are taken `rows` at a time. The blocks of keys of a row and tile of heads are shared by
+// `parts` workgroups, so that a decode step fills the device too; the sums of each block then go to
+// one of `places`. Longer rows, which the host cannot know, fall back to one workgroup.
+struct Cut {
+  uint32_t tile = 1;   // query heads that a workgroup takes together
+  uint32_t rows = 1;   // at a time
+  uint32_t parts = 0;  // 0: not shared
+  uint64_t places = 0, bytes = 0;
+  uint64_t work = 0;  // of a row
+};
+
+Cut CutOf(const Queue& queue, const rsn_tensor& q, uint32_t width, uint32_t kv_heads,
+          uint32_t value_width, const rsn_ragged& g) {
+  const PhysicalDevice& physical = queue.device().physical();
+  const uint32_t heads = Size(q, 1), rows = Size(q, 0);
+  Cut cut;
+  if (rows == 0 || heads == 0 || kv_heads == 0) return cut;
+  // Query heads that share their keys: as many as a workgroup's memory and registers hold.
+  const uint32_t sharing = heads / kv_heads;
+  while (cut.tile < kMostTogether && sharing % (2 * cut.tile) == 0 &&
+         2 * cut.tile * (width + 256) * 4 + 2048 <= physical.shared_memory) {
+    cut.tile *= 2;
+  }
+  const uint64_t tiles = heads / cut.tile;
+  const bool cpu = physical.type == VK_PHYSICAL_DEVICE_TYPE_CPU;
+  const uint64_t groups = cpu ? kCpuGroups : kGroups;
+  // The capacity is that of all sequences of a step.
   const uint64_t keys = static_cast<uint64_t>(g.pages.shape[0]) * g.page_tokens;
   const uint64_t blocks = CeilDivide(keys, kKeysPerBlock);
-  const uint64_t parts = blocks * Size(q, 0) * Size(q, 1);
-  if (blocks < 2 || keys >> 31 != 0 || parts > kMostParts) return 0;
-  return parts * (2 + value_width) * 4 > kMostPartBytes ? 0 : blocks;
+  cut.work = heads * std::min(keys, kLongContext) * (uint64_t{width} + value_width);
+  // No longer at a time than a driver allows, but enough to fill the device.
+  const uint64_t least = CeilDivide(groups, tiles);
+  cut.rows = static_cast<uint32_t>(
+      std::min<uint64_t>(rows, std::max(kMostWork / std::max<uint64_t>(cut.work, 1), least)));
+  if (blocks < 2 || groups < 2 * rows * tiles) return cut;
+  const uint64_t most = std::min(kMostPartBytes, queue.device().memory().largest() / 4);
+  const uint64_t place_bytes = uint64_t{heads} * (2 + value_width) * 4;
+  const uint64_t wanted = std::min(blocks, cpu ? kCpuPlaces : kPlaces);
+  const uint64_t together = std::clamp<uint64_t>(most / (wanted * place_bytes), 1, rows);
+  const uint64_t places = std::min(wanted, most / (together * place_bytes));
+  if (places < 2) return cut;
+  cut.rows = static_cast<uint32_t>(together);
+  cut.places = places;
+  cut.bytes = together * places * place_bytes;
+  cut.parts = static_cast<uint32_t>(std::clamp<uint64_t>(groups / (together * tiles), 1, places));
+  return cut;
 }
-// Workgroups of a row and head that share its blocks: enough to fill the device together with the
-// other rows and heads, and no more, as most find nothing to do while the context is short.
-uint32_t Parts(const Queue& queue, uint64_t tiles, uint64_t blocks) {
-  const uint64_t wanted =
-      queue.device().physical().type == VK_PHYSICAL_DEVICE_TYPE_CPU ? kCpuGroups : kGroups;
-  return static_cast<uint32_t>(std::min(blocks, std::max<uint64_t>(1, wanted / tiles)));
-}
-uint64_t PartBytes(const rsn_tensor& q, uint32_t value_width, const rsn_ragged& g) {
-  return BlocksToSplit(q, value_width, g) * Size(q, 0) * Size(q, 1) * (2 + value_width) * 4;
-}
+
+struct Push {
+  uint64_t q, k, v, target, row_begin, kv_length, page_begin, pages;
+  uint32_t q_row, q_head, k_page, k_head, k_token, v_page, v_head, v_token, target_row,
+      target_head;
+  uint32_t first_row, rows, page_count, capacity, sequences;
+  float scale;
+};
+struct FoldPush {
+  uint64_t scratch, target, row_begin, kv_length, page_begin, pages, target_row, target_head;
+  uint32_t first_row, rows, heads, value_width, page_tokens, capacity, sequences, places;
+};
 
 absl::Status Run(Queue& queue, const Attend& a) {
   const uint32_t width = Width(a.q), value_width = Width(a.v);
   const uint32_t rows = Size(a.q, 0), heads = Size(a.q, 1);
+  if (rows == 0 || heads == 0 || value_width == 0) return absl::OkStatus();
   const rsn_ragged& g = a.ragged;
-  const uint64_t blocks = BlocksToSplit(a.q, value_width, g);
-  const uint64_t bytes = PartBytes(a.q, value_width, g);
+  const Cut cut = CutOf(queue, a.q, width, Size(a.k, 1), value_width, g);
+  const bool shared = cut.parts != 0;
   uint64_t scratch = 0;
-  if (blocks != 0) {
-    RSN_ASSIGN_OR_RETURN(scratch, queue.GetScratch(a.scratch_before + bytes));
+  if (shared) {
+    RSN_ASSIGN_OR_RETURN(scratch, queue.GetScratch(a.scratch_before + cut.bytes));
     scratch += a.scratch_before;
   }
-  struct Push {
-    uint64_t q, k, v, target, row_begin, kv_length, page_begin, pages;
-    uint32_t q_row, q_head, k_page, k_head, k_token, v_page, v_head, v_token, target_row,
-        target_head;
-    uint32_t rows, heads, page_count, capacity, sequences;
-    float scale;
-  } push{.q = Address(a.q),
-         .k = Address(a.k),
-         .v = Address(a.v),
-         .target = blocks != 0 ? scratch : Address(a.out),
-         .row_begin = Address(g.row_begin),
-         .kv_length = Address(g.kv_length),
-         .page_begin = Address(g.page_begin),
-         .pages = Address(g.pages),
-         .q_row = Stride32(a.q, 0),
-         .q_head = Stride32(a.q, 1),
-         .k_page = Stride32(a.k, 0),
-         .k_head = Stride32(a.k, 1),
-         .k_token = Stride32(a.k, 2),
-         .v_page = Stride32(a.v, 0),
-         .v_head = Stride32(a.v, 1),
-         .v_token = Stride32(a.v, 2),
-         .target_row = Stride32(a.out, 0),
-         .target_head = Stride32(a.out, 1),
-         .rows = rows,
-         .heads = heads,
-         .page_count = Size(a.k, 0),
-         .capacity = Size(g.pages, 0),
-         .sequences = Size(g.kv_length, 0),
-         .scale = a.scale};
+  Push push{.q = Address(a.q),
+            .k = Address(a.k),
+            .v = Address(a.v),
+            .target = shared ? scratch : Address(a.out),
+            .row_begin = Address(g.row_begin),
+            .kv_length = Address(g.kv_length),
+            .page_begin = Address(g.page_begin),
+            .pages = Address(g.pages),
+            .q_row = Stride32(a.q, 0),
+            .q_head = Stride32(a.q, 1),
+            .k_page = Stride32(a.k, 0),
+            .k_head = Stride32(a.k, 1),
+            .k_token = Stride32(a.k, 2),
+            .v_page = Stride32(a.v, 0),
+            .v_head = Stride32(a.v, 1),
+            .v_token = Stride32(a.v, 2),
+            .target_row = shared ? static_cast<uint32_t>(cut.places) : Stride32(a.out, 0),
+            .target_head = Stride32(a.out, 1),
+            .first_row = 0,
+            .rows = 0,
+            .page_count = Size(a.k, 0),
+            .capacity = Size(g.pages, 0),
+            .sequences = Size(g.kv_length, 0),
+            .scale = a.scale};
+  FoldPush fold{scratch,
+                Address(a.out),
+                push.row_begin,
+                push.kv_length,
+                push.page_begin,
+                push.pages,
+                Stride(a.out, 0),
+                Stride(a.out, 1),
+                0,
+                0,
+                heads,
+                value_width,
+                g.page_tokens,
+                push.capacity,
+                push.sequences,
+                static_cast<uint32_t>(cut.places)};
+  const Range sums = {scratch, scratch + cut.bytes};
+  const Constants constants = {a.k.dtype, cut.parts,   cut.tile,      heads / Size(a.k, 1), width,
+                               value_width, g.page_tokens, heads, RowsAligned(a.k) ? 1u : 0u};
   const std::vector<Range> geometry = {RangeOf(g.row_begin), RangeOf(g.kv_length),
                                        RangeOf(g.page_begin), RangeOf(g.pages)};
-  // Query heads that share their keys: as many as a workgroup's memory and registers hold.
-  const uint32_t sharing = heads / Size(a.k, 1);
-  uint32_t tile = 1;
-  while (tile < kMostTogether && sharing % (2 * tile) == 0 &&
-         2 * tile * (width + 256) * 4 + 2048 <= queue.device().physical().shared_memory) {
-    tile *= 2;
+  for (uint32_t first = 0; first < rows; first += std::min(cut.rows, rows - first)) {
+    const uint32_t count = std::min(cut.rows, rows - first);
+    const Range out = RangeOf(Rows(a.out, first, count));
+    push.first_row = fold.first_row = first;
+    push.rows = fold.rows = count;
+    Dispatch d{.shader = Shader::kAttention,
+               .constants = constants,
+               .groups = uint64_t{count} * (heads / cut.tile) * std::max(cut.parts, 1u),
+               .work = count * cut.work,
+               .reads = geometry,
+               .writes = {shared ? sums : out}};
+    d.reads.insert(d.reads.end(), {RangeOf(a.q), RangeOf(a.k), RangeOf(a.v)});
+    d.SetPush(push);
+    RSN_RETURN_IF_ERROR(queue.Enqueue(d));
+    if (!shared) continue;
+    Dispatch f{.shader = Shader::kAttentionFold,
+               .groups = uint64_t{count} * heads,
+               .reads = geometry,
+               .writes = {out}};
+    f.reads.push_back(sums);
+    f.SetPush(fold);
+    RSN_RETURN_IF_ERROR(queue.Enqueue(f));
   }
-  const uint64_t tiles = uint64_t{rows} * (heads / tile);
-  const Range sums = {scratch, scratch + bytes};
-  const uint32_t parts = blocks != 0 ? Parts(queue, tiles, blocks) : 0;
-  Dispatch d{.shader = Shader::kAttention,
-             .constants = {a.k.dtype, parts, tile, sharing, width, value_width, g.page_tokens},
-             .groups = tiles * std::max(parts, 1u),
-             .reads = geometry,
-             .writes = {blocks != 0 ? sums : RangeOf(a.out)}};
-  if (value_width == 0) return absl::OkStatus();
-  d.reads.insert(d.reads.end(), {RangeOf(a.q), RangeOf(a.k), RangeOf(a.v)});
-  d.SetPush(push);
-  RSN_RETURN_IF_ERROR(queue.Enqueue(d));
-  if (blocks == 0) return absl::OkStatus();
-  struct FoldPush {
-    uint64_t scratch, target, row_begin, kv_length, page_begin, pages, target_row, target_head;
-    uint32_t rows, heads, value_width, page_tokens, capacity, sequences, blocks;
-  } fold{scratch,
-         Address(a.out),
-         push.row_begin,
-         push.kv_length,
-         push.page_begin,
-         push.pages,
-         Stride(a.out, 0),
-         Stride(a.out, 1),
-         rows,
-         heads,
-         value_width,
-         g.page_tokens,
-         push.capacity,
-         push.sequences,
-         static_cast<uint32_t>(blocks)};
-  Dispatch f{.shader = Shader::kAttentionFold,
-             .groups = uint64_t{rows} * heads,
-             .reads = geometry,
-             .writes = {RangeOf(a.out)}};
-  f.reads.push_back(sums);
-  f.SetPush(fold);
-  return queue.Enqueue(f);
+  return absl::OkStatus();
 }
 
 absl::Status RefuseAttention(const rsn_tensor& q, const rsn_tensor& k, const rsn_tensor& v,
@@ -244,7 +279,9 @@ absl::Status Encode(Queue& queue, const rsn_mla_attention& a) {
       QuantizedBytes(uint64_t{rows} * heads, std::max(Size(a.w_k, 2), latent));
   const uint64_t mine = codes_at + codes_bytes;
   RSN_ASSIGN_OR_RETURN(const uint64_t scratch,
-                       queue.GetScratch(mine + PartBytes(a.q_nope, latent, a.ragged)));
+                       queue.GetScratch(mine + CutOf(queue, a.q_nope, latent + rope, 1, latent,
+                                                     a.ragged)
+                                                   .bytes));
   const Temporary query(scratch, rows, heads, latent + rope);  // (rows, heads, latent + rope)
   const Temporary mixed(scratch + query_bytes, rows, heads, latent);  // (rows, heads, latent)
   rsn_tensor absorbed = query.tensor;

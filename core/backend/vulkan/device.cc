@@ -19,7 +19,8 @@ bool Timeline::Reached(uint64_t value) const {
   if (value == 0 || gone.load() || device->lost()) return true;
   uint64_t now = 0;
   const VkResult result = device->api().GetSemaphoreCounterValue(device->handle(), semaphore, &now);
-  return result != VK_SUCCESS || now >= value;
+  // An answer that does not come (no host memory) frees nothing.
+  return result == VK_SUCCESS ? now >= value : result == VK_ERROR_DEVICE_LOST;
 }
 
 Timeline::~Timeline() {
@@ -72,6 +73,14 @@ absl::Status Device::Create(const rsn_backend_host& host) {
     extensions.push_back(kMatrixExtension);
     matrix.pNext = std::exchange(twelve.pNext, &matrix);
     twelve.vulkanMemoryModel = VK_TRUE, twelve.shaderInt8 = VK_TRUE;
+  }
+  VkPhysicalDeviceSubgroupSizeControlFeaturesEXT subgroups = {
+      .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES_EXT,
+      .subgroupSizeControl = VK_TRUE,
+      .computeFullSubgroups = VK_TRUE};
+  if (features_.quads || features_.matrix) {
+    extensions.push_back(VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME);
+    subgroups.pNext = std::exchange(twelve.pNext, &subgroups);
   }
   const VkDeviceCreateInfo info = {
       .sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,

@@ -7,6 +7,7 @@
 
 #include "core/backend/vulkan/features.h"
 #include "core/backend/vulkan/matrix.h"
+#include "core/backend/vulkan/memory.h"
 #include "core/base/os/library_path.h"
 
 namespace raison::vulkan {
@@ -18,7 +19,7 @@ constexpr uint32_t kPushConstants = 128;
 constexpr uint32_t kSharedMemory = 16384;
 constexpr uint32_t kInvocations = 256;
 constexpr uint32_t kMatrixSharedMemory = 32768;
-constexpr uint32_t kGroup = 128;  // invocations of the shaders that use subgroups
+constexpr uint32_t kGroup = 128;  // invocations of the shaders that use quads
 
 int Order(VkPhysicalDeviceType type) {
   switch (type) {
@@ -177,13 +178,14 @@ absl::StatusOr<PhysicalDevice> Instance::Examine(VkPhysicalDevice handle) const 
   device.name = plain.deviceName;
   device.vendor = plain.vendorID;
   device.driver_version = plain.driverVersion;
-  device.maximum_groups = plain.limits.maxComputeWorkGroupCount[0];
   Capabilities c;
   c.api_version = plain.apiVersion;
   c.push_constants = plain.limits.maxPushConstantsSize;
   device.shared_memory = plain.limits.maxComputeSharedMemorySize;
   c.shared_memory = plain.limits.maxComputeSharedMemorySize;
-  c.invocations = plain.limits.maxComputeWorkGroupInvocations;
+  c.invocations = std::min(plain.limits.maxComputeWorkGroupInvocations,
+                           plain.limits.maxComputeWorkGroupSize[0]);
+  device.invocations = c.invocations;
   uint32_t families = 0;
   api_.GetPhysicalDeviceQueueFamilyProperties(handle, &families, nullptr);
   std::vector<VkQueueFamilyProperties> family(families);
@@ -203,8 +205,10 @@ absl::StatusOr<PhysicalDevice> Instance::Examine(VkPhysicalDevice handle) const 
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_3_PROPERTIES};
     VkPhysicalDeviceDriverProperties driver = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES, .pNext = &maintenance};
+    VkPhysicalDeviceFloatControlsProperties floats = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FLOAT_CONTROLS_PROPERTIES, .pNext = &driver};
     VkPhysicalDeviceSubgroupProperties subgroup = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_PROPERTIES, .pNext = &driver};
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_PROPERTIES, .pNext = &floats};
     VkPhysicalDeviceIDProperties id = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ID_PROPERTIES,
                                        .pNext = &subgroup};
     VkPhysicalDeviceProperties2 properties = {
@@ -212,11 +216,11 @@ absl::StatusOr<PhysicalDevice> Instance::Examine(VkPhysicalDevice handle) const 
     api_.GetPhysicalDeviceProperties2(handle, &properties);
     device.driver_id = driver.driverID;
     device.driver = absl::StrCat(driver.driverName, ", ", driver.driverInfo);
+    device.keeps_nan = floats.shaderSignedZeroInfNanPreserveFloat32;
     device.maximum_allocation = maintenance.maxMemoryAllocationSize;
     std::memcpy(device.uuid, id.deviceUUID, sizeof device.uuid);
     device.offers.quads = (subgroup.supportedStages & VK_SHADER_STAGE_COMPUTE_BIT) != 0 &&
-                          (subgroup.supportedOperations & VK_SUBGROUP_FEATURE_QUAD_BIT) != 0 &&
-                          subgroup.subgroupSize >= 4 && subgroup.subgroupSize <= kGroup;
+                          (subgroup.supportedOperations & VK_SUBGROUP_FEATURE_QUAD_BIT) != 0;
     VkPhysicalDeviceVulkan12Features twelve = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES};
     VkPhysicalDeviceVulkan11Features eleven = {
@@ -232,11 +236,14 @@ absl::StatusOr<PhysicalDevice> Instance::Examine(VkPhysicalDevice handle) const 
     api_.EnumerateDeviceExtensionProperties(handle, nullptr, &count, nullptr);
     std::vector<VkExtensionProperties> extensions(count);
     api_.EnumerateDeviceExtensionProperties(handle, nullptr, &count, extensions.data());
+    bool maintenance4 = false;
     for (const VkExtensionProperties& e : extensions) {
       const auto is = [&](const char* name) { return std::strcmp(e.extensionName, name) == 0; };
       device.has_budget |= is(VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
+      maintenance4 |= is(VK_KHR_MAINTENANCE_4_EXTENSION_NAME);
       device.offers.matrix |= is(kMatrixExtension);
       device.offers.integer_dot |= is(VK_KHR_SHADER_INTEGER_DOT_PRODUCT_EXTENSION_NAME);
+      device.whole_subgroups |= is(VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME);
     }
     if (device.offers.integer_dot) {
       VkPhysicalDeviceShaderIntegerDotProductPropertiesKHR dot = {
@@ -253,6 +260,15 @@ absl::StatusOr<PhysicalDevice> Instance::Examine(VkPhysicalDevice handle) const 
       api_.GetPhysicalDeviceFeatures2(handle, &asked);
       device.offers.integer_dot = has.shaderIntegerDotProduct;
     }
+    if (maintenance4) {
+      VkPhysicalDeviceMaintenance4PropertiesKHR buffers = {
+          .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_4_PROPERTIES_KHR};
+      VkPhysicalDeviceProperties2 more = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
+                                          .pNext = &buffers};
+      api_.GetPhysicalDeviceProperties2(handle, &more);
+      device.maximum_allocation = std::min(device.maximum_allocation, buffers.maxBufferSize);
+    }
+    FindSubgroups(device);
     device.offers.matrix &= twelve.vulkanMemoryModel == VK_TRUE && twelve.shaderInt8 == VK_TRUE;
     FindMatrix(device);
     api_.GetPhysicalDeviceMemoryProperties2(handle, &memory);
@@ -260,6 +276,28 @@ absl::StatusOr<PhysicalDevice> Instance::Examine(VkPhysicalDevice handle) const 
   }
   device.problem = ProblemOf(c);
   return device;
+}
+
+// Invocations of a subgroup are told apart by their number in it, so subgroups must be whole, and
+// their size the one that the shader is told: without the extension a driver may run smaller ones
+// than it says (Intel's do).
+void Instance::FindSubgroups(PhysicalDevice& device) const {
+  if (device.whole_subgroups) {
+    VkPhysicalDeviceSubgroupSizeControlFeaturesEXT has = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES_EXT};
+    VkPhysicalDeviceFeatures2 features = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2,
+                                          .pNext = &has};
+    api_.GetPhysicalDeviceFeatures2(device.handle, &features);
+    VkPhysicalDeviceSubgroupSizeControlPropertiesEXT sizes = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_PROPERTIES_EXT};
+    VkPhysicalDeviceProperties2 properties = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &sizes};
+    api_.GetPhysicalDeviceProperties2(device.handle, &properties);
+    device.whole_subgroups = has.subgroupSizeControl && has.computeFullSubgroups &&
+                             sizes.minSubgroupSize >= 4 && sizes.maxSubgroupSize <= kGroup;
+  }
+  device.offers.quads &= device.whole_subgroups;
+  device.offers.matrix &= device.whole_subgroups;
 }
 
 // Keeps `matrix` where the device has a product of int8 in squares of 16 and no fault is known: one
@@ -312,17 +350,16 @@ void Instance::Describe(const PhysicalDevice& device, rsn_device_info& info) con
       .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_PROPERTIES_2,
       .pNext = device.has_budget ? &budget : nullptr};
   if (device.has_budget) api_.GetPhysicalDeviceMemoryProperties2(device.handle, &memory);
-  for (uint32_t h = 0; h < device.memory.memoryHeapCount; ++h) {
-    const VkMemoryHeap& heap = device.memory.memoryHeaps[h];
-    if ((heap.flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT) == 0) continue;
-    info.memory_total += heap.size;
-    if (device.has_budget) {
-      const uint64_t used = std::min(budget.heapUsage[h], budget.heapBudget[h]);
-      info.memory_free += budget.heapBudget[h] - used;
-    } else {
-      info.memory_free += heap.size / 5 * 4;  // what the driver and others take is not told
-    }
+  const uint32_t h = HeapOfBuffers(device);
+  if (h >= device.memory.memoryHeapCount) return;
+  info.memory_total = device.memory.memoryHeaps[h].size;
+  if (device.has_budget) {
+    const uint64_t used = std::min(budget.heapUsage[h], budget.heapBudget[h]);
+    info.memory_free = std::min(budget.heapBudget[h] - used, info.memory_total);
+  } else {
+    info.memory_free = info.memory_total / 5 * 4;  // what the driver and others take is not told
   }
+  info.largest_buffer = LargestBuffer(device);
 }
 
 }  // namespace raison::vulkan

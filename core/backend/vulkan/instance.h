@@ -23,7 +23,7 @@ struct Capabilities {
   bool storage_16bit = false;
   uint32_t push_constants = 0;  // bytes
   uint32_t shared_memory = 0;   // bytes
-  uint32_t invocations = 0;     // per workgroup
+  uint32_t invocations = 0;     // per workgroup, also of x alone
   bool compute_queue = false;
 };
 
@@ -42,9 +42,9 @@ struct PhysicalDevice {
   VkPhysicalDeviceType type = VK_PHYSICAL_DEVICE_TYPE_OTHER;
   std::string name, driver, problem;
   uint32_t vendor = 0, driver_version = 0, queue_family = 0;
-  uint32_t maximum_groups = 65535;  // in x
   uint32_t shared_memory = 0;       // bytes of a workgroup
-  uint64_t maximum_allocation = 0;
+  uint32_t invocations = 0;         // of a workgroup
+  uint64_t maximum_allocation = 0;  // bytes of a buffer and its memory; 0: not told
   uint8_t uuid[VK_UUID_SIZE] = {};
   VkPhysicalDeviceMemoryProperties memory = {};
   bool has_budget = false;  // VK_EXT_memory_budget
@@ -52,6 +52,8 @@ struct PhysicalDevice {
   bool integer_dot_accelerated = false;  // of four signed int8 in a word
   bool mixed_dot_accelerated = false;    // of signed by unsigned
   uint32_t matrix_columns = 0;           // of one step of the matrix unit: 16 or 32
+  bool keeps_nan = false;                // shaders may ask for IEEE's NaN, infinity and -0 of f32
+  bool whole_subgroups = false;          // may be asked for (VK_EXT_subgroup_size_control)
   VkDriverId driver_id = VkDriverId{};
 };
 
@@ -73,6 +75,7 @@ class Instance {
   absl::Status Create();
   absl::Status ListDevices();
   absl::StatusOr<PhysicalDevice> Examine(VkPhysicalDevice handle) const;
+  void FindSubgroups(PhysicalDevice& device) const;
   void FindMatrix(PhysicalDevice& device) const;
   static VKAPI_ATTR VkBool32 VKAPI_CALL OnMessage(VkDebugUtilsMessageSeverityFlagBitsEXT severity,
                                                   VkDebugUtilsMessageTypeFlagsEXT types,

@@ -1,21 +1,30 @@
 #include "core/backend/vulkan/memory.h"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "core/base/os/library_path.h"
 
 namespace raison::vulkan {
 namespace {
 
 constexpr uint64_t kAlign = 256;   // the largest alignment that devices ask for
-constexpr uint64_t kPadding = 16;  // shaders read whole words beyond the last byte
+constexpr uint64_t kPadding = 32;  // shaders read whole words, and floats by eight
 constexpr uint64_t kBlock = uint64_t{64} << 20;
+constexpr uint64_t kLeastBlock = uint64_t{16} << 20;  // staging fits
 constexpr uint64_t kShare = uint64_t{16} << 20;  // larger allocations get a block of their own
 constexpr uint32_t kNone = UINT32_MAX;
 
 constexpr VkMemoryPropertyFlags kVisible =
     VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
+
+// Memory for special uses, which plain buffers must not or should not lie in.
+constexpr VkMemoryPropertyFlags kSpecial =
+    VK_MEMORY_PROPERTY_LAZILY_ALLOCATED_BIT | VK_MEMORY_PROPERTY_PROTECTED_BIT |
+    VK_MEMORY_PROPERTY_DEVICE_COHERENT_BIT_AMD | VK_MEMORY_PROPERTY_DEVICE_UNCACHED_BIT_AMD |
+    VK_MEMORY_PROPERTY_RDMA_CAPABLE_BIT_NV;
 
 // A type of the largest heap of device memory can be written by the host.
 bool AllVisible(const VkPhysicalDeviceMemoryProperties& memory) {
@@ -30,29 +39,65 @@ bool AllVisible(const VkPhysicalDeviceMemoryProperties& memory) {
   return largest != 0 && visible == largest;
 }
 
+// An integrated device's memory is the host's. A card's is written in place where the host can see
+// all of it (resizable BAR), not where it sees a window of 256 MiB that others need too.
+bool MapsBuffers(const PhysicalDevice& physical) {
+  if (EnvironmentVariable("RAISON_VULKAN_STAGING") == "1") return false;
+  return physical.type == VK_PHYSICAL_DEVICE_TYPE_CPU ||
+         physical.type == VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU || AllVisible(physical.memory);
+}
+
+uint32_t FindType(const VkPhysicalDeviceMemoryProperties& memory, VkMemoryPropertyFlags wanted,
+                  uint32_t allowed) {
+  for (uint32_t i = 0; i < memory.memoryTypeCount; ++i) {
+    const VkMemoryPropertyFlags flags = memory.memoryTypes[i].propertyFlags;
+    if ((allowed >> i & 1) != 0 && (flags & (wanted | kSpecial)) == wanted) return i;
+  }
+  return kNone;
+}
+// The best type of those allowed: {type, whether the host maps it}.
+std::pair<uint32_t, bool> TypeOfBuffers(const VkPhysicalDeviceMemoryProperties& memory, bool map,
+                                        uint32_t allowed) {
+  const VkMemoryPropertyFlags local = VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT;
+  uint32_t type = kNone;
+  if (map) {
+    type = FindType(memory, local | kVisible | VK_MEMORY_PROPERTY_HOST_CACHED_BIT, allowed);
+    if (type == kNone) type = FindType(memory, local | kVisible, allowed);
+    if (type != kNone) return {type, true};
+  }
+  type = FindType(memory, local, allowed);
+  return {type != kNone ? type : FindType(memory, 0, allowed), false};
+}
+
+uint64_t LargestBlock(const PhysicalDevice& physical) {
+  uint64_t largest = physical.maximum_allocation != 0 ? physical.maximum_allocation : UINT64_MAX;
+  uint64_t asked = 0;
+  if (absl::SimpleAtoi(EnvironmentVariable("RAISON_VULKAN_ALLOCATION"), &asked) && asked != 0) {
+    largest = std::min(largest, std::max(asked, kLeastBlock));
+  }
+  return largest;
+}
+
 }  // namespace
 
-Memory::Memory(const PhysicalDevice& physical, const DeviceApi& api, VkDevice device)
-    : physical_(physical), api_(api), device_(device) {
-  // An integrated device's memory is the host's. A card's is written in place where the host can
-  // see all of it (resizable BAR), not where it sees a window of 256 MiB that others need too.
-  const bool shared = physical.type == VK_PHYSICAL_DEVICE_TYPE_CPU ||
-                      physical.type == VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU;
-  if (EnvironmentVariable("RAISON_VULKAN_STAGING") != "1") {
-    device_mapped_ = shared || AllVisible(physical.memory);
-  }
+uint32_t HeapOfBuffers(const PhysicalDevice& physical) {
+  const uint32_t type = TypeOfBuffers(physical.memory, MapsBuffers(physical), UINT32_MAX).first;
+  return type == kNone ? kNone : physical.memory.memoryTypes[type].heapIndex;
 }
+
+uint64_t LargestBuffer(const PhysicalDevice& physical) {
+  return LargestBlock(physical) / kAlign * kAlign - kPadding;
+}
+
+Memory::Memory(const PhysicalDevice& physical, const DeviceApi& api, VkDevice device)
+    : physical_(physical),
+      api_(api),
+      device_(device),
+      device_mapped_(MapsBuffers(physical)),
+      largest_(LargestBlock(physical)) {}
 
 Memory::~Memory() {
   for (Block& block : blocks_) Release(block);
-}
-
-uint32_t Memory::FindType(VkMemoryPropertyFlags wanted, uint32_t allowed) const {
-  for (uint32_t i = 0; i < physical_.memory.memoryTypeCount; ++i) {
-    if ((allowed >> i & 1) == 0) continue;
-    if ((physical_.memory.memoryTypes[i].propertyFlags & wanted) == wanted) return i;
-  }
-  return kNone;
 }
 
 absl::StatusOr<Memory::Block> Memory::NewBlock(MemoryKind kind, uint64_t size) {
@@ -68,21 +113,18 @@ absl::StatusOr<Memory::Block> Memory::NewBlock(MemoryKind kind, uint64_t size) {
   const auto rest = [&]() -> absl::Status {
     VkMemoryRequirements needs;
     api_.GetBufferMemoryRequirements(device_, block.buffer, &needs);
+    const VkPhysicalDeviceMemoryProperties& memory = physical_.memory;
     uint32_t type = kNone;
-    bool mapped = kind == MemoryKind::kStaging, cached = false;
+    bool mapped = kind == MemoryKind::kStaging;
     if (mapped) {
-      type = FindType(kVisible | VK_MEMORY_PROPERTY_HOST_CACHED_BIT, needs.memoryTypeBits);
-      if (type == kNone) type = FindType(kVisible, needs.memoryTypeBits);
-    } else if (device_mapped_) {
-      const VkMemoryPropertyFlags both = kVisible | VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT;
-      type = FindType(both | VK_MEMORY_PROPERTY_HOST_CACHED_BIT, needs.memoryTypeBits);
-      cached = type != kNone;
-      if (type == kNone) type = FindType(both, needs.memoryTypeBits);
-      mapped = type != kNone;
+      type = FindType(memory, kVisible | VK_MEMORY_PROPERTY_HOST_CACHED_BIT, needs.memoryTypeBits);
+      if (type == kNone) type = FindType(memory, kVisible, needs.memoryTypeBits);
+    } else {
+      std::tie(type, mapped) = TypeOfBuffers(memory, device_mapped_, needs.memoryTypeBits);
     }
-    if (type == kNone) type = FindType(VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT, needs.memoryTypeBits);
-    if (type == kNone) type = FindType(0, needs.memoryTypeBits);
     if (type == kNone) return absl::UnavailableError("Vulkan: no memory type fits a buffer");
+    const bool cached = mapped && (memory.memoryTypes[type].propertyFlags &
+                                   VK_MEMORY_PROPERTY_HOST_CACHED_BIT) != 0;
     const VkMemoryAllocateFlagsInfo flags = {.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_FLAGS_INFO,
                                              .flags = VK_MEMORY_ALLOCATE_DEVICE_ADDRESS_BIT};
     const VkMemoryAllocateInfo allocate = {.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
@@ -127,10 +169,10 @@ absl::StatusOr<Allocation> Memory::Allocate(MemoryKind kind, uint64_t bytes) {
     return absl::ResourceExhaustedError(absl::StrCat("Vulkan: no memory for ", bytes, " bytes"));
   }
   const uint64_t size = (bytes + kPadding + kAlign - 1) / kAlign * kAlign;
-  if (physical_.maximum_allocation != 0 && size > physical_.maximum_allocation) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("Vulkan: ", bytes, " bytes at once are more than the ",
-                     physical_.maximum_allocation, " that ", physical_.name, " allows"));
+  if (size > largest_) {
+    return absl::ResourceExhaustedError(absl::StrCat("Vulkan: ", bytes,
+                                                     " bytes at once are more than the ", largest_,
+                                                     " that ", physical_.name, " allows"));
   }
   std::lock_guard lock(mutex_);
   const auto cut = [&](size_t index, uint64_t offset) {
@@ -155,8 +197,12 @@ absl::StatusOr<Allocation> Memory::Allocate(MemoryKind kind, uint64_t bytes) {
       }
     }
   }
-  RSN_ASSIGN_OR_RETURN(Block made, NewBlock(kind, size <= kShare ? kBlock : size));
-  made.whole = size > kShare;
+  const uint64_t block_size = size <= kShare ? std::max(std::min(kBlock, largest_), size) : size;
+  absl::StatusOr<Block> block = NewBlock(kind, block_size);
+  // Where no whole block is left there may be room for this.
+  if (absl::IsResourceExhausted(block.status()) && block_size > size) block = NewBlock(kind, size);
+  RSN_ASSIGN_OR_RETURN(Block made, std::move(block));
+  made.whole = made.size == size;
   if (!made.whole) made.holes[size] = made.size - size;
   size_t index = 0;
   while (index < blocks_.size() && blocks_[index].buffer != VK_NULL_HANDLE) ++index;

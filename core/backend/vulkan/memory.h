@@ -4,6 +4,7 @@
 // RAISON_VULKAN_STAGING=1. Thread-safe.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -30,6 +31,12 @@ struct Allocation {
   std::byte* mapped = nullptr;
 };
 
+// The heap that device memory comes from: of a card, not the window that the host sees.
+uint32_t HeapOfBuffers(const PhysicalDevice& physical);
+// Bytes of the largest buffer: what the device allocates at once, or RAISON_VULKAN_ALLOCATION bytes
+// where that is less, without what is added to it.
+uint64_t LargestBuffer(const PhysicalDevice& physical);
+
 class Memory {
  public:
   Memory(const PhysicalDevice& physical, const DeviceApi& api, VkDevice device);
@@ -39,8 +46,9 @@ class Memory {
 
   absl::StatusOr<Allocation> Allocate(MemoryKind kind, uint64_t bytes);
   void Free(const Allocation& allocation);
+  uint64_t largest() const { return largest_; }  // bytes of a block
   // The host may read device memory in place at full speed.
-  bool readable_in_place() const { return device_cached_; }
+  bool readable_in_place() const { return device_cached_.load(); }
 
  private:
   struct Block {
@@ -54,12 +62,13 @@ class Memory {
   };
   absl::StatusOr<Block> NewBlock(MemoryKind kind, uint64_t size);
   void Release(Block& block);
-  uint32_t FindType(VkMemoryPropertyFlags wanted, uint32_t allowed) const;  // UINT32_MAX: none
 
   const PhysicalDevice& physical_;
   const DeviceApi& api_;
   VkDevice device_;
-  bool device_mapped_ = false, device_cached_ = false;
+  const bool device_mapped_;
+  const uint64_t largest_;  // bytes of a block
+  std::atomic<bool> device_cached_{false};
   std::mutex mutex_;
   std::vector<Block> blocks_;  // guarded; empty places are used again
 };

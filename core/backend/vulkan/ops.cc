@@ -11,6 +11,8 @@ namespace {
 constexpr uint64_t kElements = 64;
 constexpr uint32_t kMostExperts = 1024;  // the arrays of moe_route.comp
 constexpr uint32_t kMostGroups = 512;
+// Invocations that read a row of logits: more need fewer registers each than its arithmetic takes.
+constexpr uint32_t kReducers = 512;
 
 absl::Status Refused(const char* what, uint64_t value, uint64_t most) {
   return absl::UnimplementedError(
@@ -278,7 +280,9 @@ absl::Status Encode(Queue& queue, const rsn_reduce_logits& a) {
   const uint64_t bytes =
       push.rows * (uint64_t{push.sorted} * 8 + CeilDivide(push.vocabulary, 2) * 8);
   RSN_ASSIGN_OR_RETURN(push.scratch, queue.GetScratch(bytes));
+  const uint32_t most = queue.device().physical().invocations;
   Dispatch d{.shader = Shader::kReduceLogits,
+             .constants = {most >= kReducers ? kReducers : kReducers / 2},
              .groups = push.rows,
              .reads = {RangeOf(a.logits), RangeOf(a.adjust_begin), RangeOf(a.adjust_id),
                        RangeOf(a.adjust_divisor), RangeOf(a.adjust_add)},

@@ -18,6 +18,17 @@ constexpr char kMagic[9] = "RSNVKPC1";
 constexpr size_t kHeader = 8 + 8 + 8;                    // magic, length, checksum
 constexpr uint64_t kLargestCache = uint64_t{256} << 20;  // more is not ours
 
+// Quads may be of subgroups of any size, as long as the shader is told the true one and all of
+// them are whole; a matrix unit's subgroups are of the driver's usual size.
+VkPipelineShaderStageCreateFlags SubgroupFlags(Shader shader) {
+  constexpr VkPipelineShaderStageCreateFlags kWhole =
+      VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT_EXT;
+  if (UsesQuads(shader)) {
+    return kWhole | VK_PIPELINE_SHADER_STAGE_CREATE_ALLOW_VARYING_SUBGROUP_SIZE_BIT_EXT;
+  }
+  return shader == Shader::kMatmulTilesMatrix ? kWhole : 0;
+}
+
 }  // namespace
 
 std::string PackCache(const std::string& data) {
@@ -40,7 +51,7 @@ std::string UnpackCache(const std::string& file) {
 absl::StatusOr<std::unique_ptr<Pipelines>> Pipelines::Create(const PhysicalDevice& physical,
                                                              const DeviceApi& api, VkDevice device,
                                                              const char* cache_directory) {
-  auto pipelines = std::unique_ptr<Pipelines>(new Pipelines(api, device));
+  auto pipelines = std::unique_ptr<Pipelines>(new Pipelines(api, device, physical.keeps_nan));
   RSN_RETURN_IF_ERROR(pipelines->Open(physical, cache_directory));
   return pipelines;
 }
@@ -153,10 +164,12 @@ void Pipelines::Work() {
 
 absl::StatusOr<VkPipeline> Pipelines::Make(Shader shader, const Constants& constants) {
   const ShaderCode code = CodeOf(shader);
+  std::vector<uint32_t> words;
+  if (keeps_nan_) words = KeepNan(code);
   const VkShaderModuleCreateInfo module_info = {
       .sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO,
-      .codeSize = code.bytes,
-      .pCode = code.words};
+      .codeSize = keeps_nan_ ? words.size() * 4 : code.bytes,
+      .pCode = keeps_nan_ ? words.data() : code.words};
   VkShaderModule module = VK_NULL_HANDLE;
   RSN_RETURN_IF_ERROR(
       CheckResult(absl::StrCat("loading the shader ", code.name),
@@ -170,6 +183,7 @@ absl::StatusOr<VkPipeline> Pipelines::Make(Shader shader, const Constants& const
   const VkComputePipelineCreateInfo info = {
       .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
       .stage = {.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
+                .flags = SubgroupFlags(shader),
                 .stage = VK_SHADER_STAGE_COMPUTE_BIT,
                 .module = module,
                 .pName = "main",

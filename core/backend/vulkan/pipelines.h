@@ -19,8 +19,8 @@
 
 namespace raison::vulkan {
 
-// Specialisation constants 0 to 6 of a shader; those that it does not have are ignored.
-using Constants = std::array<uint32_t, 7>;
+// Specialisation constants 0 to 8 of a shader; those that it does not have are ignored.
+using Constants = std::array<uint32_t, 9>;
 
 class Pipelines {
  public:
@@ -37,13 +37,15 @@ class Pipelines {
   VkPipelineLayout layout() const { return layout_; }
 
  private:
-  Pipelines(const DeviceApi& api, VkDevice device) : api_(api), device_(device) {}
+  Pipelines(const DeviceApi& api, VkDevice device, bool keeps_nan)
+      : api_(api), device_(device), keeps_nan_(keeps_nan) {}
   absl::Status Open(const PhysicalDevice& physical, const char* cache_directory);
   absl::StatusOr<VkPipeline> Make(Shader shader, const Constants& constants);
   void Keep();
 
   const DeviceApi& api_;
   VkDevice device_;
+  const bool keeps_nan_;  // of shaders, where the device can
   VkPipelineLayout layout_ = VK_NULL_HANDLE;
   VkPipelineCache cache_ = VK_NULL_HANDLE;
   std::string cache_path_;  // empty: keep nothing

@@ -1,5 +1,7 @@
 #include "core/backend/vulkan/product.h"
 
+#include "core/backend/tensor.h"
+
 namespace raison::vulkan {
 namespace {
 
@@ -59,9 +61,37 @@ Dispatch DispatchOf(const Product& p, Shader shader) {
              .reads = {Plain(p.weight.dtype) ? RangeOf(p.in.plain) : p.in.range, RangeOf(p.weight)},
              .writes = {RangeOf(p.out)}};
   if (p.bias != nullptr) d.reads.push_back(RangeOf(*p.bias));
+  d.work = uint64_t{Size(p.in.plain, 0)} * (Batched(p) ? Size(p.in.plain, 1) : 1) * Outputs(p) *
+           Width(p.weight);
   return d;
 }
 uint32_t Aligned(const Product& p) { return RowsAligned(p.in.plain) ? 1u : 0u; }
+
+// Rows of one dispatch: no longer than a driver allows, and whole tiles.
+uint32_t RowsAtOnce(const Product& p) {
+  const uint64_t row = std::max<uint64_t>(1, DispatchOf(p, Shader::kMatmulTiles).work /
+                                                 std::max(1u, Size(p.in.plain, 0)));
+  return static_cast<uint32_t>(std::clamp<uint64_t>(kMostWork / row / 64 * 64, 64, 1u << 30));
+}
+absl::Status MultiplySlices(Queue& queue, const Product& p, uint32_t slice) {
+  const uint32_t rows = Size(p.in.plain, 0), width = Width(p.in.plain);
+  for (uint32_t first = 0; first < rows; first += std::min(slice, rows - first)) {
+    const uint32_t count = std::min(slice, rows - first);
+    const uint64_t before = uint64_t{first} * (Batched(p) ? Size(p.in.plain, 1) : 1);
+    Activations in = p.in;
+    in.plain = Rows(p.in.plain, first, count);
+    in.codes += before * width;
+    in.scales += before * (width / 32) * 8;
+    const rsn_tensor out = Rows(p.out, first, count);
+    RSN_RETURN_IF_ERROR(Multiply(queue, {.in = in,
+                                         .weight = p.weight,
+                                         .bias = p.bias,
+                                         .out = out,
+                                         .accumulate = p.accumulate,
+                                         .features = p.features}));
+  }
+  return absl::OkStatus();
+}
 
 }  // namespace
 
@@ -134,6 +164,8 @@ absl::Status Multiply(Queue& queue, const Product& p) {
   const Features& features = p.features != nullptr ? *p.features : queue.device().features();
   const uint32_t type = p.weight.dtype, rows = Size(p.in.plain, 0);
   if (rows > kMostFewRows) {
+    const uint32_t slice = RowsAtOnce(p);
+    if (rows > slice) return MultiplySlices(queue, p, slice);
     const uint32_t tokens = rows <= 16 ? 1 : rows <= 32 ? 2 : 4;
     TilesPush push = PushOf<TilesPush>(p);
     Dispatch d = DispatchOf(p, TilesShader(type, features));
@@ -169,6 +201,7 @@ absl::Status MultiplyPairs(Queue& queue, const Product& p, const Choices& c) {
   push.accumulate = Size(c.slots, 0);
   push.stacked = c.stacked;
   Dispatch d = DispatchOf(p, Variant(Shader::kMatmul, features, quads));
+  d.work *= push.batch;
   d.constants = {type, 1, Aligned(p), 1};
   d.groups = push.rows * CeilDivide(push.outputs, OutputsPerGroup(type, quads));
   d.reads.insert(d.reads.end(), {RangeOf(c.ids), RangeOf(c.slots)});
@@ -206,6 +239,7 @@ absl::Status MultiplySorted(Queue& queue, const Product& p, const Groups& g, Sor
   d.constants = {p.weight.dtype, g.tokens, Aligned(p), static_cast<uint32_t>(which),
                  queue.device().physical().matrix_columns};
   d.groups = CeilDivide(push.outputs, kTileOutputs) * g.tiles;
+  d.work = uint64_t{g.pairs} * push.outputs * push.width;
   d.reads.push_back(g.range);
   d.SetPush(push);
   return queue.Enqueue(d);

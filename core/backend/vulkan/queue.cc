@@ -171,8 +171,10 @@ absl::Status Queue::Copy(const Allocation& from, uint64_t from_offset, const All
   return Counted();
 }
 
-absl::Status Queue::Counted() {
-  return ++open_->count >= kCommandsPerBatch ? Submit() : absl::OkStatus();
+absl::Status Queue::Counted(uint64_t work) {
+  open_->work += work;
+  return ++open_->count >= kCommandsPerBatch || open_->work >= kMostWork ? Submit()
+                                                                         : absl::OkStatus();
 }
 
 absl::Status Queue::Upload(Buffer& to, uint64_t offset, const void* from, uint64_t bytes) {
@@ -251,7 +253,7 @@ absl::Status Queue::Zero(Buffer& buffer) {
 }
 
 absl::StatusOr<uint64_t> Queue::GetScratch(uint64_t bytes) {
-  return recording_ != nullptr ? recording_->scratch.Get(bytes) : scratch_.Get(bytes);
+  return recording_ != nullptr ? recording_->scratch->Get(bytes) : scratch_.Get(bytes);
 }
 
 absl::Status Queue::Write(VkCommandBuffer commands, Hazards& hazards, const Dispatch& d) {
@@ -279,20 +281,15 @@ absl::Status Queue::Enqueue(const Dispatch& dispatch) {
   RSN_RETURN_IF_ERROR(DownloadsToStaging());
   RSN_ASSIGN_OR_RETURN(Batch* const batch, Current());
   RSN_RETURN_IF_ERROR(Write(batch->commands, hazards_, dispatch));
-  return Counted();
+  return Counted(dispatch.work);
 }
 
 absl::Status Queue::Submit() {
   Batch batch = std::move(*open_);
   open_.reset();
   const DeviceApi& api = device_.api();
-  if (!batch.readbacks.empty()) {
-    const VkMemoryBarrier host = {.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER,
-                                  .srcAccessMask = VK_ACCESS_TRANSFER_WRITE_BIT,
-                                  .dstAccessMask = VK_ACCESS_HOST_READ_BIT};
-    api.CmdPipelineBarrier(batch.commands, VK_PIPELINE_STAGE_TRANSFER_BIT,
-                           VK_PIPELINE_STAGE_HOST_BIT, 0, 1, &host, 0, nullptr, 0, nullptr);
-  } else if (device_.memory().readable_in_place()) {
+  // What the host may read afterwards: copies in staging memory, or anything in place.
+  if (!batch.readbacks.empty() || device_.memory().readable_in_place()) {
     const VkMemoryBarrier host = {
         .sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER,
         .srcAccessMask = VK_ACCESS_TRANSFER_WRITE_BIT | VK_ACCESS_SHADER_WRITE_BIT,
@@ -393,7 +390,7 @@ absl::Status Queue::ReportValidation() {
 absl::Status Queue::BeginRecording() {
   if (recording_ != nullptr) return absl::FailedPreconditionError("Vulkan: already recording");
   RSN_RETURN_IF_ERROR(device_.LostStatus());
-  auto recording = std::make_shared<Recording>(device_);
+  auto recording = std::make_shared<Recording>(device_, recorded_scratch_);
   RSN_RETURN_IF_ERROR(NewCommands(device_, VK_COMMAND_BUFFER_LEVEL_SECONDARY, recording->pool,
                                   recording->commands));
   const VkCommandBufferInheritanceInfo inherit = {

@@ -24,6 +24,7 @@ struct Dispatch {
   Shader shader;
   Constants constants = {};
   uint64_t groups = 0;  // 0: nothing to do
+  uint64_t work = 0;    // multiply-adds, where they are many
   std::vector<Range> reads, writes;
   uint32_t push_bytes = 0;
   unsigned char push[128] = {};
@@ -63,14 +64,19 @@ class Scratch {
 };
 
 struct Recording {
-  explicit Recording(Device& d) : device(d), scratch(d) {}
+  Recording(Device& d, std::shared_ptr<Scratch> s) : device(d), scratch(std::move(s)) {}
   ~Recording();
   Device& device;
   VkCommandPool pool = VK_NULL_HANDLE;
   VkCommandBuffer commands = VK_NULL_HANDLE;
-  Scratch scratch;
+  // One for all recordings of a queue: a replay is never interrupted, and begins with a barrier.
+  std::shared_ptr<Scratch> scratch;
   Hazards hazards;
 };
+
+// Multiply-adds of a submission: more are submitted apart. Drivers take a card that is busy with one
+// for some seconds to be hung, and the slowest do 10^11 in about one.
+inline constexpr uint64_t kMostWork = uint64_t{1} << 37;
 
 class Queue {
  public:
@@ -113,19 +119,21 @@ class Queue {
     VkCommandBuffer commands = VK_NULL_HANDLE;
     uint64_t value = 0;
     int count = 0;
+    uint64_t work = 0;
     std::vector<Staging> staging;
     std::vector<Readback> readbacks;
     std::vector<std::shared_ptr<Recording>> recordings;
   };
 
-  explicit Queue(Device& device) : device_(device), scratch_(device) {}
+  explicit Queue(Device& device)
+      : device_(device), scratch_(device), recorded_scratch_(std::make_shared<Scratch>(device)) {}
   absl::StatusOr<Batch*> Current();
   absl::StatusOr<std::pair<Staging*, uint64_t>> Stage(uint64_t bytes);
   absl::Status Copy(const Allocation& from, uint64_t from_offset, const Allocation& to,
                     uint64_t to_offset, uint64_t bytes);
   absl::Status Write(VkCommandBuffer commands, Hazards& hazards, const Dispatch& dispatch);
   absl::Status DownloadsToStaging();
-  absl::Status Counted();
+  absl::Status Counted(uint64_t work = 0);
   absl::Status Submit();
   void Retire(Batch& batch);
   void RetireDone(uint64_t value);
@@ -142,6 +150,7 @@ class Queue {
   uint64_t submitted_ = 0;
   Hazards hazards_;
   Scratch scratch_;
+  std::shared_ptr<Scratch> recorded_scratch_;
   std::shared_ptr<Recording> recording_;
   absl::Status failure_;
   uint64_t validation_seen_ = 0;

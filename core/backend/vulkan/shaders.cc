@@ -1,5 +1,7 @@
 #include "core/backend/vulkan/shaders.h"
 
+#include <algorithm>
+
 namespace raison::vulkan {
 namespace {
 
@@ -102,6 +104,23 @@ static_assert(sizeof kShaders / sizeof *kShaders == static_cast<size_t>(Shader::
 }  // namespace
 
 ShaderCode CodeOf(Shader shader) { return kShaders[static_cast<size_t>(shader)]; }
+
+std::vector<uint32_t> KeepNan(const ShaderCode& code) {
+  constexpr uint32_t kHeader = 5, kEntryPoint = 15, kExecutionMode = 16, kCapability = 17;
+  constexpr uint32_t kPreserveCapability = 4466, kPreserve = 4461;  // SignedZeroInfNanPreserve
+  const std::vector<uint32_t> words(code.words, code.words + code.bytes / 4);
+  std::vector<uint32_t> out(words.begin(), words.begin() + kHeader);
+  out.insert(out.end(), {2u << 16 | kCapability, kPreserveCapability});
+  for (size_t at = kHeader; at < words.size();) {
+    const uint32_t length = std::max(words[at] >> 16, 1u);
+    out.insert(out.end(), &words[at], &words[at] + length);
+    if ((words[at] & 0xffff) == kEntryPoint) {  // {model, function, ...}: there is one
+      out.insert(out.end(), {4u << 16 | kExecutionMode, words[at + 2], kPreserve, 32});
+    }
+    at += length;
+  }
+  return out;
+}
 
 uint64_t Fnv1a(const void* data, size_t bytes, uint64_t hash) {
   const auto* p = static_cast<const unsigned char*>(data);

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace raison::vulkan {
 
@@ -44,6 +45,13 @@ struct ShaderCode {
   size_t bytes;
 };
 ShaderCode CodeOf(Shader shader);
+inline bool UsesQuads(Shader s) {
+  return s == Shader::kMatmulQuads || s == Shader::kMatmulQuadsDot || s == Shader::kMoeDownQuads ||
+         s == Shader::kMoeDownQuadsDot;
+}
+// The same module with the execution mode that keeps a compiler from taking NaN, infinity and -0 of
+// f32 for impossible, which it otherwise may.
+std::vector<uint32_t> KeepNan(const ShaderCode& code);
 // Of all of them: part of a pipeline cache's name.
 uint64_t HashOfShaders();
 uint64_t Fnv1a(const void* data, size_t bytes, uint64_t hash = 0xcbf29ce484222325u);

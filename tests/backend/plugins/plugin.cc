@@ -1,5 +1,6 @@
 // Plug-ins for plugin_test: the reference back end behind the two symbols, and ones that are wrong
 // in one way each. PLUGIN_KIND says which.
+#include <cstdlib>
 #include <cstring>
 
 #include "core/backend/reference/reference_backend.h"
@@ -35,6 +36,8 @@ EXPORTED int32_t rsn_backend_open(const rsn_backend_host* host, rsn_backend* bac
   backend->device_query = [](uint32_t index, rsn_device_info* info) -> int32_t {
     info->kind = 1;
     info->memory_free = uint64_t{1} << 40;
+    const char* largest = std::getenv("RAISON_TWINS_LARGEST");
+    info->largest_buffer = largest != nullptr ? std::strtoull(largest, nullptr, 10) : 0;
     std::strcpy(info->name, index == 0 ? "first" : "second");
     std::strcpy(info->driver, "1.2.3");
     if (index == 1) std::strcpy(info->problem, "its memory is on fire");

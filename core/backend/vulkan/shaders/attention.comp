@@ -1,7 +1,8 @@
 #version 450
 // attention: one workgroup per row and TILE heads (PARTS 0), or PARTS of them, each with every PARTS-th block
-// of 128 keys (the blocks' sums go to scratch, attention_fold.comp folds them). A row whose numbers in
-// the step buffer make no sense gives zeros; pages outside the cache weigh nothing.
+// of 128 keys (the blocks' sums go to scratch, attention_fold.comp folds them). A row of more blocks than
+// scratch has places is all done by the first workgroup, which leaves its sums as if they were one block's.
+// A row whose numbers in the step buffer make no sense gives zeros; pages outside the cache weigh nothing.
 #define GROUP 128u
 #include "common.glsl"
 #include "math.glsl"
@@ -18,14 +19,20 @@ layout(constant_id = 3) const uint QUERIES = 1;  // query heads to a key head
 layout(constant_id = 4) const uint WIDTH = 1;
 layout(constant_id = 5) const uint VALUE_WIDTH = 1;
 layout(constant_id = 6) const uint PAGE_TOKENS = 1;
+layout(constant_id = 7) const uint HEADS = 1;
+layout(constant_id = 8) const uint ALIGNED = 0;  // 1: rows of keys begin at 16 bytes
 layout(push_constant) uniform Push {
   uint64_t q, k, v;
-  uint64_t target;  // the scratch if PARTS: (rows, heads, blocks, 2 + value_width)
+  uint64_t target;  // the scratch if PARTS: (rows, heads, places, 2 + value_width)
   uint64_t row_begin, kv_length, page_begin, pages;
-  uint q_row, q_head, k_page, k_head, k_token, v_page, v_head, v_token, target_row, target_head;
-  uint rows, heads, page_count, capacity, sequences;
+  uint q_row, q_head, k_page, k_head, k_token, v_page, v_head, v_token;
+  uint target_row;  // PARTS: the places
+  uint target_head;
+  uint first_row, rows, page_count, capacity, sequences;
   float scale;
 } p;
+
+layout(buffer_reference, std430, buffer_reference_align = 16) buffer WordVectors { uvec4 v[]; };
 
 const uint64_t kPartBytes = uint64_t(2u + VALUE_WIDTH) * 4ul;
 
@@ -71,23 +78,42 @@ float Element(uint64_t row, uint i) {
   return DTYPE == kF16 ? FromF16(bits) : FromBF16(bits);
 }
 
+// Elements i to i + 7 of a row that is aligned: neighbours' rows lie apart, so each reads as much as it can.
+void EightElements(uint64_t row, uint i, out float e[8]) {
+  WordVectors from = WordVectors(row);
+  if (DTYPE == kF32) {
+    const uvec4 a = from.v[i / 4u], b = from.v[i / 4u + 1u];
+    [[unroll]] for (uint j = 0u; j < 4u; ++j) {
+      e[j] = uintBitsToFloat(a[j]);
+      e[j + 4u] = uintBitsToFloat(b[j]);
+    }
+  } else {
+    const uvec4 a = from.v[i / 8u];
+    [[unroll]] for (uint j = 0u; j < 8u; ++j) {
+      const uint bits = (j & 1u) == 0u ? a[j / 2u] & 0xffffu : a[j / 2u] >> 16;
+      e[j] = DTYPE == kF16 ? FromF16(bits) : FromBF16(bits);
+    }
+  }
+}
+
 void main() {
   uint group = GroupIndex();
-  const uint blocks = (p.capacity * PAGE_TOKENS + kBlock - 1u) / kBlock;  // of one row, if PARTS
   uint first_block = 0u;
   if (PARTS != 0u) {
     first_block = group % PARTS;
     group /= PARTS;
   }
-  const uint tiles = p.heads / TILE;
+  const uint tiles = HEADS / TILE;
   if (group >= p.rows * tiles) return;
-  const uint row = group / tiles, head = group % tiles * TILE, t = gl_LocalInvocationIndex;
+  const uint place = group / tiles, row = p.first_row + place, head = group % tiles * TILE;
+  const uint t = gl_LocalInvocationIndex;
   Ragged ragged = Ragged(p.row_begin, p.kv_length, p.page_begin, p.pages, p.sequences, p.capacity,
                          PAGE_TOKENS);
   uint keys, first_page;
   FindPlace(ragged, row, keys, first_page);
   const uint key_blocks = (keys + kBlock - 1u) / kBlock;
-  if (PARTS != 0u && first_block >= key_blocks) return;
+  const bool split = PARTS != 0u && key_blocks <= p.target_row;
+  if (PARTS != 0u && first_block >= (split ? key_blocks : 1u)) return;
   for (uint q = 0u; q < TILE; ++q) {
     Floats from = Floats(p.q + uint64_t(row) * uint64_t(p.q_row) + uint64_t(head + q) * uint64_t(p.q_head));
     for (uint i = t; i < WIDTH; i += GROUP) query[q * WIDTH + i] = from.v[i];
@@ -99,7 +125,7 @@ void main() {
     total[q] = Running(-Infinity(), 0.0);
     for (uint j = 0u; j < SLOTS; ++j) sums[j][q] = 0.0;
   }
-  for (uint block = first_block; block < key_blocks; block += max(PARTS, 1u)) {
+  for (uint block = first_block; block < key_blocks; block += split ? PARTS : 1u) {
     barrier();  // the queries are there, and the last block's weights are used up
     const uint position = block * kBlock + t;
     float score[TILE];
@@ -114,6 +140,17 @@ void main() {
         precise float part[TILE][4];
         [[unroll]] for (uint q = 0u; q < TILE; ++q) part[q] = float[4](0.0, 0.0, 0.0, 0.0);
         uint i = 0u;
+        if (ALIGNED != 0u) {
+          for (; i + 8u <= WIDTH; i += 8u) {
+            float keys_of[8];
+            EightElements(k, i, keys_of);
+            [[unroll]] for (uint j = 0u; j < 8u; ++j) {
+              [[unroll]] for (uint q = 0u; q < TILE; ++q) {
+                part[q][j & 3u] = fma(query[q * WIDTH + i + j], keys_of[j], part[q][j & 3u]);
+              }
+            }
+          }
+        }
         for (; i + 4u <= WIDTH; i += 4u) {
           [[unroll]] for (uint j = 0u; j < 4u; ++j) {
             const float key = Element(k, i + j);
@@ -125,7 +162,8 @@ void main() {
           [[unroll]] for (uint q = 0u; q < TILE; ++q) part[q][0] = fma(query[q * WIDTH + i], key, part[q][0]);
         }
         [[unroll]] for (uint q = 0u; q < TILE; ++q) {
-          score[q] = ((part[q][0] + part[q][1]) + (part[q][2] + part[q][3])) * p.scale;
+          precise float product = ((part[q][0] + part[q][1]) + (part[q][2] + part[q][3])) * p.scale;
+          score[q] = product;
         }
       }
     }
@@ -148,10 +186,10 @@ void main() {
       precise float total_sum = total[q].sum * old_scale[q] + sum[q] * scale[q];
       total[q] = Running(above, total_sum);
     }
-    const uint64_t first_part = uint64_t(row * p.heads + head) * uint64_t(blocks) + uint64_t(block);
-    if (PARTS != 0u && t == 0u) {
+    const uint64_t first_part = uint64_t(place * HEADS + head) * uint64_t(p.target_row) + uint64_t(block);
+    if (split && t == 0u) {
       for (uint q = 0u; q < TILE; ++q) {
-        Floats part = Floats(p.target + (first_part + uint64_t(q * blocks)) * kPartBytes);
+        Floats part = Floats(p.target + (first_part + uint64_t(q * p.target_row)) * kPartBytes);
         part.v[0] = largest[q];
         part.v[1] = sum[q];
       }
@@ -161,14 +199,25 @@ void main() {
       if (i >= VALUE_WIDTH) break;
       precise float value[TILE];
       [[unroll]] for (uint q = 0u; q < TILE; ++q) value[q] = 0.0;
-      for (uint n = 0u; n < count; ++n) {
-        if (value_rows[n] == 0ul) continue;
-        const float v = Element(value_rows[n], i);
-        [[unroll]] for (uint q = 0u; q < TILE; ++q) value[q] = fma(weights[q * 128u + n], v, value[q]);
+      for (uint n = 0u; n < count; n += 8u) {
+        // All eight are read before the first is used: a key that is not there reads a number of the query.
+        float v[8];
+        bool there[8];
+        [[unroll]] for (uint m = 0u; m < 8u; ++m) {
+          const uint64_t from = value_rows[n + m];
+          there[m] = from != 0ul;
+          v[m] = Element(there[m] ? from : p.q, there[m] ? i : 0u);
+        }
+        [[unroll]] for (uint m = 0u; m < 8u; ++m) {
+          [[unroll]] for (uint q = 0u; q < TILE; ++q) {
+            precise float sum = fma(weights[q * 128u + n + m], v[m], value[q]);
+            value[q] = there[m] ? sum : value[q];
+          }
+        }
       }
       [[unroll]] for (uint q = 0u; q < TILE; ++q) {
-        if (PARTS != 0u) {
-          Floats(p.target + (first_part + uint64_t(q * blocks)) * kPartBytes).v[2u + i] = value[q];
+        if (split) {
+          Floats(p.target + (first_part + uint64_t(q * p.target_row)) * kPartBytes).v[2u + i] = value[q];
         } else {
           precise float folded = sums[j][q] * old_scale[q] + value[q] * scale[q];
           sums[j][q] = folded;
@@ -176,7 +225,22 @@ void main() {
       }
     }
   }
-  if (PARTS != 0u) return;
+  if (split) return;
+  if (PARTS != 0u) {
+    const uint64_t first_part = uint64_t(place * HEADS + head) * uint64_t(p.target_row);
+    [[unroll]] for (uint q = 0u; q < TILE; ++q) {
+      Floats part = Floats(p.target + (first_part + uint64_t(q * p.target_row)) * kPartBytes);
+      if (t == 0u) {
+        part.v[0] = total[q].largest;
+        part.v[1] = total[q].sum;
+      }
+      for (uint j = 0u; j < SLOTS; ++j) {
+        const uint i = t + j * GROUP;
+        if (i < VALUE_WIDTH) part.v[2u + i] = sums[j][q];
+      }
+    }
+    return;
+  }
   [[unroll]] for (uint q = 0u; q < TILE; ++q) {
     Floats target = Floats(p.target + uint64_t(row) * uint64_t(p.target_row) + uint64_t(head + q) * uint64_t(p.target_head));
     for (uint j = 0u; j < SLOTS; ++j) {

@@ -9,20 +9,21 @@
 layout(local_size_x = 128) in;
 layout(push_constant) uniform Push {
   uint64_t scratch, target, row_begin, kv_length, page_begin, pages, target_row, target_head;
-  uint rows, heads, value_width, page_tokens, capacity, sequences, blocks;
+  uint first_row, rows, heads, value_width, page_tokens, capacity, sequences, places;
 } p;
 
 void main() {
   const uint group = GroupIndex();
   if (group >= p.rows * p.heads) return;
-  const uint row = group / p.heads, head = group % p.heads;
+  const uint row = p.first_row + group / p.heads, head = group % p.heads;
   Ragged ragged = Ragged(p.row_begin, p.kv_length, p.page_begin, p.pages, p.sequences, p.capacity,
                          p.page_tokens);
   uint keys, first_page;
   FindPlace(ragged, row, keys, first_page);
-  const uint key_blocks = (keys + kBlock - 1u) / kBlock;
+  uint key_blocks = (keys + kBlock - 1u) / kBlock;
+  if (key_blocks > p.places) key_blocks = 1u;  // folded already
   const uint stride = 2u + p.value_width;
-  const uint64_t base = p.scratch + uint64_t(group * p.blocks) * uint64_t(stride) * 4ul;
+  const uint64_t base = p.scratch + uint64_t(group) * uint64_t(p.places) * uint64_t(stride) * 4ul;
   Floats target = Floats(p.target + uint64_t(row) * p.target_row + uint64_t(head) * p.target_head);
   for (uint i = gl_LocalInvocationIndex; i < p.value_width; i += GROUP) {
     Running total = Running(-Infinity(), 0.0);

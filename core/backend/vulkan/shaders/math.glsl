@@ -62,7 +62,8 @@ float Exp(float x) {
   if (IsNan(x)) return x;
   if (x > 88.8) return Infinity();
   if (x < -103.9) return 0.0;
-  const float n = floor(x * kLog2E + 0.5);
+  precise float turns = x * kLog2E + 0.5;  // fused or not would round to another n now and then
+  const float n = floor(turns);
   precise float r = x - n * kLn2A;
   r = r - n * kLn2B;
   precise float p = 1.0 / 5040.0;
@@ -74,7 +75,8 @@ float Exp(float x) {
   p = p * r * r + r;
   p = p + 1.0;
   const int first = int(n) / 2;
-  return p * PowerOfTwo(first) * PowerOfTwo(int(n) - first);
+  precise float result = p * PowerOfTwo(first) * PowerOfTwo(int(n) - first);
+  return result;
 }
 
 // e^(x.x + x.y) within about 2^-29, for |x| < 80; clamped to [e^-80, e^80].
@@ -82,7 +84,8 @@ vec2 Exp2Parts(vec2 x) {
   if (IsNan(x.x)) return vec2(x.x, 0);
   if (x.x > 80.0) x = vec2(80, 0);
   if (x.x < -80.0) x = vec2(-80, 0);
-  const float n = floor(x.x * kLog2E + 0.5);
+  precise float turns = x.x * kLog2E + 0.5;
+  const float n = floor(turns);
   precise float low = x.y - n * kLn2C;
   vec2 r = Add2(TwoSum(x.x, -n * kLn2A), TwoProduct(n, -kLn2B));
   r = Add2(r, vec2(low, 0));

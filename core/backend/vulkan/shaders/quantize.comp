@@ -28,7 +28,7 @@ void main() {
   bool finite = true;
   for (uint i = 0u; i < 32u; ++i) {
     const float x = abs(Value(source, up, i));
-    finite = finite && x < Infinity();
+    finite = finite && floatBitsToUint(x) < 0x7f800000u;
     most = max(most, x);
   }
   const bool zero = !(most >= 1e-35);

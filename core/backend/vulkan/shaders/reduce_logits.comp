@@ -1,11 +1,12 @@
 #version 450
 // reduce_logits: one workgroup per row. Candidates are found by their rank, 64 bits of (value,
 // place): eight rounds of counting give the rank of the last one, the chosen are gathered and sorted.
-// Counts are integers and ranks differ, so the order in which invocations come changes nothing.
-#define GROUP 256u
+// Counts are integers and ranks differ, so the order in which invocations come changes nothing. A row
+// is read some times by one workgroup, which is as large as it may be and reads four numbers at a time.
 #include "common.glsl"
 #include "math.glsl"
-layout(local_size_x = 256) in;
+layout(local_size_x_id = 0) in;
+layout(constant_id = 0) const uint GROUP = 256;  // a power of two, at least the digits' 256
 layout(buffer_reference, std430, buffer_reference_align = 8) coherent buffer Ranks { uint64_t v[]; };
 layout(buffer_reference, std430, buffer_reference_align = 4) coherent buffer Adjusted { float v[]; };
 layout(push_constant) uniform Push {
@@ -18,6 +19,7 @@ layout(push_constant) uniform Push {
 
 shared uint counts[256];
 shared uint chosen_digit, chosen_rest, gathered;
+shared bool chosen_all;
 shared vec2 pairs[GROUP];
 
 vec2 GroupSum2(vec2 value) {
@@ -33,6 +35,25 @@ vec2 GroupSum2(vec2 value) {
   return sum;
 }
 
+// NaNs are passed over.
+float GroupMax(float value) {
+  const uint t = gl_LocalInvocationIndex;
+  pairs[t].x = IsNan(value) ? -Infinity() : value;
+  barrier();
+  for (uint s = GROUP / 2u; s > 0u; s >>= 1) {
+    if (t < s && pairs[t + s].x > pairs[t].x) pairs[t].x = pairs[t + s].x;
+    barrier();
+  }
+  const float largest = pairs[0].x;
+  barrier();
+  return largest;
+}
+
+// z[i], z[i + GROUP], ...: those that there are.
+void LoadFour(Adjusted z, uint i, out float v[4]) {
+  [[unroll]] for (uint m = 0u; m < 4u; ++m) v[m] = z.v[min(i + m * GROUP, p.vocabulary - 1u)];
+}
+
 // Larger values first, then lower places; NaNs as -inf.
 uint64_t RankOf(float value, uint place) {
   uint bits = floatBitsToUint(IsNan(value) ? -Infinity() : value);
@@ -44,19 +65,25 @@ uint64_t RankOf(float value, uint place) {
 // {logsumexp, entropy} of a row that has neither NaN nor +inf (the flag says what it has).
 vec2 Summarize(Adjusted z, bool with_entropy) {
   float largest = -Infinity();
-  for (uint i = gl_LocalInvocationIndex; i < p.vocabulary; i += GROUP) {
-    const float v = z.v[i];
-    if (v > largest) largest = v;
+  float v[4];
+  for (uint i = gl_LocalInvocationIndex; i < p.vocabulary; i += 4u * GROUP) {
+    LoadFour(z, i, v);
+    [[unroll]] for (uint m = 0u; m < 4u; ++m) {
+      if (v[m] > largest) largest = v[m];
+    }
   }
   largest = GroupMax(largest);
   if (IsMinusInfinity(largest)) return vec2(-Infinity(), 0.0);
   vec2 sum = vec2(0, 0), weighted = vec2(0, 0);
-  for (uint i = gl_LocalInvocationIndex; i < p.vocabulary; i += GROUP) {
-    const vec2 d = TwoSum(z.v[i], -largest);
-    if (!(d.x >= -80.0)) continue;  // below 2^-115 of the largest: nothing
-    const vec2 e = Exp2Parts(d);
-    sum = Add2(sum, e);
-    if (with_entropy) weighted = Add2(weighted, Multiply2(e, d));
+  for (uint i = gl_LocalInvocationIndex; i < p.vocabulary; i += 4u * GROUP) {
+    LoadFour(z, i, v);
+    for (uint m = 0u; m < 4u && i + m * GROUP < p.vocabulary; ++m) {
+      const vec2 d = TwoSum(v[m], -largest);
+      if (!(d.x >= -80.0)) continue;  // below 2^-115 of the largest: nothing
+      const vec2 e = Exp2Parts(d);
+      sum = Add2(sum, e);
+      if (with_entropy) weighted = Add2(weighted, Multiply2(e, d));
+    }
   }
   sum = GroupSum2(sum);
   const float log_sum = Log(sum);
@@ -123,13 +150,17 @@ void main() {
   uint64_t prefix = 0ul;
   uint rest = count;  // candidates among those that share the prefix
   for (int digit = 7; digit >= 0; --digit) {
-    counts[t] = 0u;
+    if (t < 256u) counts[t] = 0u;
     barrier();
-    for (uint i = t; i < p.vocabulary; i += GROUP) {
-      const uint64_t rank = RankOf(z.v[i], i);
-      // Above the digit everything must be as in the prefix; a shift by 64 is not defined.
-      if (digit == 7 || rank >> (8 * digit + 8) == prefix >> (8 * digit + 8)) {
-        atomicAdd(counts[uint(rank >> (8 * digit)) & 255u], 1u);
+    for (uint i = t; i < p.vocabulary; i += 4u * GROUP) {
+      float v[4];
+      LoadFour(z, i, v);
+      [[unroll]] for (uint m = 0u; m < 4u; ++m) {
+        const uint place = i + m * GROUP;
+        const uint64_t rank = RankOf(v[m], place);
+        // Above the digit everything must be as in the prefix; a shift by 64 is not defined.
+        const bool same = digit == 7 || rank >> (8 * digit + 8) == prefix >> (8 * digit + 8);
+        if (same && place < p.vocabulary) atomicAdd(counts[uint(rank >> (8 * digit)) & 255u], 1u);
       }
     }
     barrier();
@@ -139,21 +170,28 @@ void main() {
       while (d > 0 && counts[d] < left) left -= counts[d--];
       chosen_digit = uint(d);
       chosen_rest = left;
+      chosen_all = counts[d] == left;
     }
     barrier();
     prefix |= uint64_t(chosen_digit) << (8 * digit);
     rest = chosen_rest;
+    const bool all = chosen_all;
     barrier();
+    if (all) break;  // whatever the digits below
   }
   if (t == 0u) gathered = 0u;
   for (uint i = t; i < p.sorted; i += GROUP) ranks.v[i] = 0ul;
   memoryBarrierBuffer();
   barrier();
-  for (uint i = t; i < p.vocabulary; i += GROUP) {
-    const uint64_t rank = RankOf(z.v[i], i);
-    if (rank >= prefix) {
-      const uint place = atomicAdd(gathered, 1u);
-      if (place < p.sorted) ranks.v[place] = rank;
+  for (uint i = t; i < p.vocabulary; i += 4u * GROUP) {
+    float v[4];
+    LoadFour(z, i, v);
+    [[unroll]] for (uint m = 0u; m < 4u; ++m) {
+      const uint64_t rank = RankOf(v[m], i + m * GROUP);
+      if (i + m * GROUP < p.vocabulary && rank >= prefix) {
+        const uint place = atomicAdd(gathered, 1u);
+        if (place < p.sorted) ranks.v[place] = rank;
+      }
     }
   }
   memoryBarrierBuffer();

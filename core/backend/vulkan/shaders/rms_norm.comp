@@ -19,7 +19,14 @@ void main() {
   Floats target = Floats(p.target + r * p.target_row + h * p.target_head);
   Floats weight = Floats(p.weight);
   float sum = 0.0;
-  for (uint i = gl_LocalInvocationIndex; i < p.width; i += GROUP) sum += source.v[i] * source.v[i];
+  // Four are read before the first is used: a row has but one workgroup.
+  for (uint i = gl_LocalInvocationIndex; i < p.width; i += 4u * GROUP) {
+    float x[4];
+    [[unroll]] for (uint m = 0u; m < 4u; ++m) x[m] = source.v[min(i + m * GROUP, p.width - 1u)];
+    [[unroll]] for (uint m = 0u; m < 4u; ++m) {
+      if (i + m * GROUP < p.width) sum += x[m] * x[m];
+    }
+  }
   const float value = GroupSum(sum) / float(p.width) + p.epsilon;
   // One step of Newton's method: drivers may be off by two units in the last place.
   float scale = inversesqrt(value);
