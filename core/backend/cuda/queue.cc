@@ -18,9 +18,9 @@ class DirectScratch : public Scratch {
  public:
   DirectScratch(Device& device, cudaStream_t stream) : device_(device), stream_(stream) {}
   ~DirectScratch() override {
-    if (!device_.has_pools() && !taken_.empty()) cudaStreamSynchronize(stream_);
+    if (device_.pool() == nullptr && !taken_.empty()) cudaStreamSynchronize(stream_);
     for (void* p : taken_) {
-      if (device_.has_pools()) {
+      if (device_.pool() != nullptr) {
         cudaFreeAsync(p, stream_);
       } else {
         cudaFree(p);
@@ -30,7 +30,8 @@ class DirectScratch : public Scratch {
   void* Take(size_t bytes) override {
     void* p = nullptr;
     const cudaError_t error =
-        device_.has_pools() ? cudaMallocAsync(&p, bytes, stream_) : cudaMalloc(&p, bytes);
+        device_.pool() != nullptr ? cudaMallocFromPoolAsync(&p, bytes, device_.pool(), stream_)
+                                  : cudaMalloc(&p, bytes);
     wanted = bytes;
     if (error != cudaSuccess) return nullptr;
     taken_.push_back(p);
