@@ -449,7 +449,3 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
     return cudaSuccess;
   });
 }
-cudaError_t cudaDeviceSynchronize() {
-  SIMT_CALL();
-  return DrainAll();
-}
