@@ -366,7 +366,7 @@ struct HeadProduct {
 };
 void MultiplyHeads(Context& c, const HeadProduct& n) {
   Product p{.weight = ViewOf(n.weight),
-            .type = n.weight.dtype,
+            .type = TypeOf(n.weight),
             .rows = n.rows,
             .batch = n.weight.shape[0],
             .outputs = n.weight.shape[1],

@@ -7,6 +7,7 @@
 #include "absl/strings/numbers.h"
 #include "core/backend/cuda/errors.h"
 #include "core/backend/cuda/nvml.h"
+#include "core/backend/cuda/ops.h"
 #include "core/base/os/library_path.h"
 
 namespace raison::cuda {
@@ -276,11 +277,20 @@ absl::Status Device::Zero(void* p, uint64_t bytes) {
   return Check(cudaStreamSynchronize(stream_), "clearing a buffer");
 }
 
+absl::Status Device::Pack(void* p, uint64_t bytes) {
+  constexpr uint64_t kGroupBytes = 8 * 34;
+  std::lock_guard lock(mutex_);
+  RSN_RETURN_IF_ERROR(Check(PackQ8(p, static_cast<int64_t>(bytes / kGroupBytes), stream_),
+                            "packing a weight"));
+  return Check(cudaStreamSynchronize(stream_), "packing a weight");
+}
+
 absl::StatusOr<std::unique_ptr<DeviceMemory>> NewMemory(Device& device, uint64_t bytes) {
   auto memory = std::make_unique<DeviceMemory>();
   memory->device = &device;
   memory->bytes = bytes;
-  RSN_ASSIGN_OR_RETURN(void* const p, device.Allocate(bytes));
+  // Whole words: of a block that ends in the middle of one, kernels load all of it (LoadWords).
+  RSN_ASSIGN_OR_RETURN(void* const p, device.Allocate((bytes + 3) / 4 * 4));
   memory->data = static_cast<std::byte*>(p);
   return memory;
 }

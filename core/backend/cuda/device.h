@@ -41,6 +41,7 @@ class Device {
   // been read, and may give the weight up (CANCELLED).
   absl::Status CopyIn(void* to, const void* from, uint64_t bytes);
   absl::Status Zero(void* p, uint64_t bytes);
+  absl::Status Pack(void* p, uint64_t bytes);  // whole groups of Q8_0 (pack.cu)
 
  private:
   Device() = default;

@@ -153,7 +153,7 @@ void Run(Context& c, const rsn_embed& a) {
                     a.tokens.shape[0],   a.table.shape[1], a.table.shape[0],
                     c.fault};
   if (k.width == 0) return;
-  ForType(a.table.dtype,
+  ForType(TypeOf(a.table),
           [&](auto type) { Launch(c, {.x = k.rows}, EmbedKernel<decltype(type)::value>, k); });
 }
 
