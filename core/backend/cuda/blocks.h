@@ -333,6 +333,40 @@ __host__ __device__ constexpr bool IsPlain(uint32_t type) {
   return type == RSN_DTYPE_F32 || type == RSN_DTYPE_F16 || type == RSN_DTYPE_BF16;
 }
 
+// Elements of a plain type that lie in words.
+template <uint32_t kType, int kCount>
+__device__ void OpenWords(const unsigned* words, float (&x)[kCount]) {
+#pragma unroll
+  for (int i = 0; i < kCount; ++i) {
+    if constexpr (kType == RSN_DTYPE_F32) {
+      x[i] = __uint_as_float(words[i]);
+    } else {
+      const uint16_t bits = static_cast<uint16_t>(words[i / 2] >> 16 * (i % 2));
+      x[i] = kType == RSN_DTYPE_F16 ? HalfToFloat(bits) : BFloatToFloat(bits);
+    }
+  }
+}
+// kCount neighbouring elements of a plain row, which lie at a multiple of their size or of 16 bytes.
+template <uint32_t kType, int kCount>
+__device__ void LoadNear(const unsigned char* p, float (&x)[kCount]) {
+  constexpr int kBytes = kCount * (kType == RSN_DTYPE_F32 ? 4 : 2);
+  if constexpr (kBytes < 4) {
+    x[0] = LoadPlain<kType>(p, 0);
+  } else {
+    unsigned words[kBytes / 4];
+    if constexpr (kBytes == 4) {
+      words[0] = *reinterpret_cast<const unsigned*>(p);
+    } else if constexpr (kBytes == 8) {
+      const uint2 v = *reinterpret_cast<const uint2*>(p);
+      words[0] = v.x, words[1] = v.y;
+    } else {
+#pragma unroll
+      for (int i = 0; i < kBytes / 16; ++i) LoadFour(p + 16 * i, words + 4 * i);
+    }
+    OpenWords<kType>(words, x);
+  }
+}
+
 // Element i of a row of any type.
 template <uint32_t kType>
 __device__ float LoadElement(const unsigned char* row, int64_t i) {
