@@ -10,6 +10,8 @@ namespace {
 
 constexpr int kOutputs = 64;  // of a block of four warps: 16 each
 constexpr int kTokens = kTileTokens;
+// Fewer tiles than this leave most of a large card idle while they go over a width as long as that.
+constexpr int64_t kFewTiles = 256, kLongWidth = 1024;
 constexpr int kSteps = 4;     // blocks of 32 columns in shared memory at a time: the fours of a run
 
 // -------- tensor cores on int8 ------------------------------------------------------------------------
@@ -64,6 +66,11 @@ __device__ inline void Multiply32(int (&c)[4], const int (&a)[4], const int (&b)
 
 // -------- what a block of threads works on ------------------------------------------------------------
 
+// A product of few tiles: a run of the width to each block of threads, added by another kernel in the
+// order in which one block adds them.
+struct Split {
+  float* sums;  // (kRuns, rows, batch, outputs); nullptr: a block does all runs
+};
 struct Work {
   View weight;     // (outputs, width)
   int64_t output;  // the first
@@ -73,12 +80,12 @@ struct Work {
   int64_t batch;
 };
 
-__device__ bool FindWork(const Product& p, Work& w) {
+__device__ bool FindWork(const Product& p, int64_t batch, Work& w) {
   w.output = static_cast<int64_t>(blockIdx.x) * kOutputs;
   const int64_t outputs = p.outputs - w.output;
   w.outputs = static_cast<int>(outputs < kOutputs ? outputs : kOutputs);
   w.weight = p.weight;
-  w.batch = blockIdx.z;
+  w.batch = batch;
   int64_t matrix = w.batch;
   if (p.groups.tiles != nullptr) {
     if (static_cast<int>(blockIdx.y) >= *p.groups.tile_count) return false;
@@ -115,7 +122,7 @@ __device__ inline void Store(const Product& p, const Work& w, int output, int to
 constexpr int kPitch = 12, kBehind = 8;
 
 template <uint32_t kType>
-__global__ void __launch_bounds__(kBlockThreads, 6) QuantizedTileKernel(Product p) {
+__global__ void __launch_bounds__(kBlockThreads, 6) QuantizedTileKernel(Product p, Split split) {
   constexpr bool kHalves = kType == RSN_DTYPE_Q6_K;  // 16 weights share a scale there
   constexpr int kGroups = kTokens / 8;               // of eight tokens
   alignas(16) __shared__ int weights[kSteps][kOutputs * kPitch + kBehind];
@@ -126,7 +133,10 @@ __global__ void __launch_bounds__(kBlockThreads, 6) QuantizedTileKernel(Product 
   __shared__ Scale ends[kSteps][kOutputs];
   __shared__ int64_t first_block[kTokens];           // of the tokens' activations
   Work w;
-  if (!FindWork(p, w)) return;
+  const bool whole = split.sums == nullptr;
+  if (!FindWork(p, whole ? blockIdx.z : blockIdx.z / kRuns, w)) return;
+  const int first_run = whole ? 0 : static_cast<int>(blockIdx.z) % kRuns;
+  const int last_run = whole ? kRuns - 1 : first_run;
   const int me = static_cast<int>(threadIdx.x), lane = me % kWarp, warp = me / kWarp;
   const int g = lane / 4, t = lane % 4, mine = warp * 16 + g;  // outputs `mine` and `mine` + 8
   const int blocks = static_cast<int>(p.width / 32);
@@ -138,7 +148,7 @@ __global__ void __launch_bounds__(kBlockThreads, 6) QuantizedTileKernel(Product 
   for (int n = 0; n < kGroups; ++n) {
     for (int i = 0; i < 4; ++i) chain[n][i] = total[n][i] = 0;
   }
-  for (int run = 0; run < kRuns; ++run) {
+  for (int run = first_run; run <= last_run; ++run) {
     for (int at = run * kSteps; at < blocks; at += kRuns * kSteps) {
       const int now = blocks - at < kSteps ? blocks - at : kSteps;
       __syncthreads();  // what is there has been used
@@ -218,9 +228,30 @@ __global__ void __launch_bounds__(kBlockThreads, 6) QuantizedTileKernel(Product 
 #pragma unroll
   for (int n = 0; n < kGroups; ++n) {
     for (int i = 0; i < 4; ++i) {
-      Store(p, w, mine + i / 2 * 8, n * 8 + 2 * t + i % 2, total[n][i]);
+      const int output = mine + i / 2 * 8, token = n * 8 + 2 * t + i % 2;
+      if (whole) {
+        Store(p, w, output, token, total[n][i]);
+      } else if (output < w.outputs && token < w.count) {
+        split.sums[((first_run * p.rows + w.first + token) * p.batch + w.batch) * p.outputs +
+                   w.output + output] = total[n][i];
+      }
     }
   }
+}
+
+// Grid: (outputs, rows, batch).
+__global__ void AddRunsKernel(Product p, Split split) {
+  const int64_t output = GlobalThread(), row = blockIdx.y, batch = blockIdx.z;
+  if (output >= p.outputs) return;
+  const int64_t at = (row * p.batch + batch) * p.outputs + output;
+  float y = 0;
+#pragma unroll
+  for (int run = 0; run < kRuns; ++run) {
+    y += split.sums[run * p.rows * p.batch * p.outputs + at];
+  }
+  if (p.bias != nullptr) y += p.bias[output];
+  float* out = At<float>(p.out, row, batch) + output;
+  *out = p.accumulate ? *out + y : y;
 }
 
 // -------- plain weights -------------------------------------------------------------------------------
@@ -236,7 +267,7 @@ __global__ void PlainTileKernel(Product p) {
   __shared__ float weights[kColumns][kOutputs + 1];
   __shared__ float inputs[kColumns][kTokens + 1];
   Work w;
-  if (!FindWork(p, w)) return;
+  if (!FindWork(p, blockIdx.z, w)) return;
   const int me = static_cast<int>(threadIdx.x);
   const int my_output = me % 16, my_token = me / 16;  // and every 16th, every 8th from there
   float chain[4][4], total[4][4];
@@ -301,8 +332,14 @@ void MultiplyTiles(Context& c, const Product& p) {
     constexpr uint32_t kType = decltype(type)::value;
     if constexpr (IsPlain(kType)) {
       Launch(c, grid, PlainTileKernel<kType>, p);
+    } else if (grouped || grid.x * grid.y * grid.z >= kFewTiles || p.width < kLongWidth) {
+      Launch(c, grid, QuantizedTileKernel<kType>, p, Split{});
     } else {
-      Launch(c, grid, QuantizedTileKernel<kType>, p);
+      const Split split{c.Take<float>(kRuns * p.rows * p.batch * p.outputs)};
+      const Grid runs{.x = grid.x, .y = grid.y, .z = grid.z * kRuns};
+      Launch(c, runs, QuantizedTileKernel<kType>, p, split);
+      const Grid ends{.x = DivideUp(p.outputs, kBlockThreads), .y = p.rows, .z = p.batch};
+      Launch(c, ends, AddRunsKernel, p, split);
     }
   });
 }
