@@ -14,7 +14,7 @@ namespace {
 constexpr int kVectors = 16;  // pairs per block: four for each of its warps
 constexpr int kPerWarp = kVectors / (kBlockThreads / kWarp);
 constexpr int kTile = 32;     // keys at a time: one per lane
-constexpr int kSplit = 64;    // keys per split: few, as a block's time is that of loads one after another
+constexpr int kSplit = 64;    // keys per split: few, as its time is that of loads one after another
 constexpr int kLanes = 64;    // times key heads and sequences: enough blocks for the largest cards
 constexpr int kChunk = 128;   // columns of queries and keys in shared memory at a time
 constexpr int kPitch = kChunk + 4;  // of keys: eight lanes that load four floats meet all banks
@@ -202,7 +202,8 @@ __global__ void AttendKernel(AttendArgs a) {
   }
   // After a split the next one of this lane.
   constexpr int64_t kOthers = int64_t{kLanes - 1} * kSplit;
-  for (int64_t next = begin; next < most; next += (next + kTile) % kSplit == 0 ? kTile + kOthers : kTile) {
+  for (int64_t next = begin; next < most;
+       next += (next + kTile) % kSplit == 0 ? kTile + kOthers : kTile) {
     const int key = static_cast<int>(next);
     const int tile_keys = most - key < kTile ? most - key : kTile;
     if (me < tile_keys) {

@@ -166,7 +166,7 @@ __global__ void QuantizedKernel(Joined a) {
     chain[t] = 0;
   }
   for (int first = 0; first < blocks; first += kWarp) {
-    // Behind the end the last block again, for nothing: without a branch all loads are on their way at once.
+    // Behind the end the last block again, for nothing: without a branch all loads go out at once.
     const int b = first + lane < blocks ? first + lane : blocks - 1;
     const Whole q = Block<kType>::LoadWhole(w.weight, b);
     const Scale s = Block<kType>::ScaleOf(w.weight, b);
