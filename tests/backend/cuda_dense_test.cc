@@ -5,11 +5,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "core/backend/conformance/conformance.h"
@@ -285,6 +287,25 @@ TEST_F(CudaDenseTest, WithoutTheLibraryTheOwnKernelsGoOn) {
   EXPECT_EQ(card.table.synchronize(card.queue), 0) << card.error();
   cublas_->fails = false;
   EXPECT_EQ(card.Result({}), own);
+}
+
+// cuBLAS waits for the whole card when it ends, which would break a recording that another thread makes.
+TEST_F(CudaDenseTest, TheLibraryEndsBetweenRecordings) {
+  Card card;
+  card.Result({{0, 300}});
+  EXPECT_EQ(cublas_->handles, 1);
+  rsn_queue* other = nullptr;
+  ASSERT_EQ(card.table.queue_new(card.device, &other), 0);
+  ASSERT_EQ(card.table.record_begin(other), 0);
+  std::thread ends([&] { card.table.queue_free(card.queue); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_EQ(cublas_->handles, 1);
+  rsn_recording* recording = nullptr;
+  EXPECT_EQ(card.table.record_end(other, &recording), 0);
+  ends.join();
+  EXPECT_EQ(cublas_->handles, 0);
+  card.table.recording_free(recording);
+  card.queue = other;
 }
 
 #if !defined(__SANITIZE_ADDRESS__)  // some minutes there

@@ -1,6 +1,6 @@
 // Dense products of a prompt's chunk: cuBLAS's own bf16 rate, and beside it the CUDA back end's at
-// the same shapes, by cuBLAS and by its own kernels. For tests/gpu.sh: needs a card, and neither a
-// compiler nor a model.
+// the same shapes, by cuBLAS and by its own kernels; how fast one row reads the weight, and a copy
+// on the card. For tests/gpu.sh: needs a card, and neither a compiler nor a model.
 //
 //   raison-cuda-rate PLUGIN [ROWS OUTPUTS WIDTH]...     PLUGIN: libraison-cuda.so
 //
@@ -83,6 +83,28 @@ double Work(const Shape& s) {  // in units of 1e12 operations
          static_cast<double>(s.width);
 }
 
+// Bytes read and written per second by a copy on the card, in 1e9; 0: it does not work.
+double CopyRate() {
+  constexpr size_t kBytes = size_t{256} << 20;  // more than the card keeps near
+  cudaStream_t stream = nullptr;
+  void *from = nullptr, *to = nullptr;
+  double rate = 0;
+  if (cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking) != cudaSuccess) return 0;
+  if (cudaMalloc(&from, kBytes) == cudaSuccess && cudaMalloc(&to, kBytes) == cudaSuccess) {
+    bool works = true;
+    const double seconds = Seconds(
+        [&] {
+          works = works && cudaMemcpyAsync(to, from, kBytes, cudaMemcpyDeviceToDevice, stream) ==
+                               cudaSuccess;
+        },
+        [&] { works = works && cudaStreamSynchronize(stream) == cudaSuccess; });
+    if (works) rate = 2e-9 * static_cast<double>(kBytes) / seconds;
+  }
+  for (void* p : {from, to}) cudaFree(p);
+  cudaStreamDestroy(stream);
+  return rate;
+}
+
 // -------- the library alone
 // -----------------------------------------------------------------------------
 
@@ -163,7 +185,8 @@ class Table {
     if (chunk) a.chunk = &whole, a.chunks = 1;
     uint32_t referenced = 0;
     double rate = 0;
-    if (table_.weight(device_, &weight, bytes.data(), bytes.size(), 0, &referenced) == 0 &&
+    if (table_.weight(device_, &weight, bytes.data(), bytes.size(), RSN_WEIGHT_MAY_REPACK,
+                      &referenced) == 0 &&
         table_.buffer_new(device_, static_cast<uint64_t>(s.rows * s.width * 4), &a.in.buffer) ==
             0 &&
         table_.buffer_new(device_, static_cast<uint64_t>(s.rows * s.outputs * 4),
@@ -205,6 +228,7 @@ int Measure(OpenFunction open, const std::vector<Shape>& shapes) {
   } else {
     std::printf("cuBLAS: not measured: %s\n", std::string(cublas.status().message()).c_str());
   }
+  std::printf("a copy on the card: %.0f GB/s, read and written\n", CopyRate());
   std::printf("1e12 operations per second, rows x outputs x width\n");
   for (const Shape& s : shapes) {
     const double library = cublas.ok() ? LibraryRate(**cublas, s) : 0;
@@ -221,7 +245,11 @@ int Measure(OpenFunction open, const std::vector<Shape>& shapes) {
         std::printf("  %s %.1f", chunk ? "by cuBLAS" : "own kernels", rate);
         if (library > 0) std::printf(" (%.0f %% of bf16)", 100 * rate / library);
       }
-      std::printf("\n");
+      // What a token being generated waits for: the weight's bytes.
+      const double rate = table.Rate(type, {1, s.outputs, s.width}, false);
+      if (rate == 0) return Fail(type.name, table.problem());
+      std::printf("  one row: %.1f GB/s\n", 1e3 * rate / 2 * static_cast<double>(type.bytes) /
+                                                static_cast<double>(type.block));
     }
   }
   return 0;

@@ -1,12 +1,12 @@
-// attention and mla_attention over the paged cache. Keys are cut into splits at absolute positions,
+// Attention over the paged cache. Keys are cut into splits at absolute positions,
 // which kLanes lanes take in turn; a block of threads is one lane for up to kVectors pairs (row, query
 // head) of one sequence and key head, so that prompts share what they load, a lone row fills the card,
 // and memory and launches do not grow with the context that a step might have.
 // A pair's softmax runs over a lane's keys in order, in tiles of 32, and over the lanes in order: its
 // bits do not depend on what else is in the step.
+#include "core/backend/cuda/attend.h"
 #include "core/backend/cuda/blocks.h"
 #include "core/backend/cuda/ops.h"
-#include "core/backend/cuda/product.h"
 
 namespace raison::cuda {
 namespace {
@@ -14,9 +14,10 @@ namespace {
 constexpr int kVectors = 16;  // pairs per block: four for each of its warps
 constexpr int kPerWarp = kVectors / (kBlockThreads / kWarp);
 constexpr int kTile = 32;     // keys at a time: one per lane
-constexpr int kSplit = 512;   // keys per split: long enough to be worth a partial result
+constexpr int kSplit = 64;    // keys per split: few, as its time is that of loads one after another
 constexpr int kLanes = 64;    // times key heads and sequences: enough blocks for the largest cards
-constexpr int kChunk = 64;    // columns of queries and keys in shared memory at a time
+constexpr int kChunk = 128;   // columns of queries and keys in shared memory at a time
+constexpr int kPitch = kChunk + 4;  // of keys: eight lanes that load four floats meet all banks
 
 // Consecutive pairs (row, head of the group) of one sequence.
 struct PairTile {
@@ -106,6 +107,7 @@ struct AttendArgs {
   const int* tile_count;
   int64_t first_tile;  // of this launch
   int64_t group, width, value_width, page_tokens, lanes;
+  bool wide_keys, wide_values;  // can be loaded by many bytes
   float scale;
   // (tiles, key heads, kVectors, lanes, value_width + 2): sums, largest score, sum of weights
   float* partials;
@@ -117,13 +119,59 @@ __device__ inline float* PartialOf(const AttendArgs& a, int64_t tile, int64_t he
          (((tile * heads + head) * kVectors + vector) * a.lanes + lane) * (a.value_width + 2);
 }
 
+// The column of a lane's accumulator c.
+template <int kColumns, bool kWide>
+__device__ int64_t ColumnOf(int lane, int c) {
+  return kWide ? lane * kColumns + c : lane + c * kWarp;
+}
+
+struct Pairs {  // a warp's
+  int limit[kPerWarp];
+  float largest[kPerWarp], total[kPerWarp];
+};
+// sum += weights * values, key by key.
+template <uint32_t kType, int kColumns, bool kWide>
+__device__ void AddValues(const AttendArgs& a, const int64_t* value_at, const float4* weights,
+                          int key, int count, const Pairs& pairs,
+                          float (&sum)[kPerWarp][kColumns]) {
+  constexpr int kAtOnce = kColumns <= 4 ? 16 : kColumns <= 8 ? 8 : 4;  // loads on their way
+  constexpr int kSize = kType == RSN_DTYPE_F32 ? 4 : 2;
+  const int lane = static_cast<int>(threadIdx.x) % kWarp;
+#pragma unroll kAtOnce
+  for (int k = 0; k < count; ++k) {
+    const unsigned char* row = a.v.data + value_at[k];
+    float value[kColumns];
+    if constexpr (kWide) {
+      LoadNear<kType>(row + lane * kColumns * kSize, value);
+    } else {
+#pragma unroll
+      for (int c = 0; c < kColumns; ++c) {
+        const int64_t column = ColumnOf<kColumns, kWide>(lane, c);
+        value[c] = column < a.value_width ? LoadPlain<kType>(row, column) : 0.0f;
+      }
+    }
+    const float4 four = weights[k];
+    const float weight[kPerWarp] = {four.x, four.y, four.z, four.w};
+#pragma unroll
+    for (int v = 0; v < kPerWarp; ++v) {
+      // A key that the row does not see must not be multiplied by zero: it may be a NaN.
+      if (key + k >= pairs.limit[v]) continue;
+#pragma unroll
+      for (int c = 0; c < kColumns; ++c) sum[v][c] = fmaf(weight[v], value[c], sum[v][c]);
+    }
+  }
+}
+
 // Grid: (tiles, key heads, lanes). kColumns: of the values, per thread of a warp.
 template <uint32_t kType, int kColumns>
 __global__ void AttendKernel(AttendArgs a) {
-  __shared__ float queries[kVectors][kChunk];
-  __shared__ float keys[kTile][kChunk + 1];
-  __shared__ float weights[kVectors][kTile];
+  static_assert(kPerWarp == 4);  // a float4 of weights
+  constexpr int kSize = kType == RSN_DTYPE_F32 ? 4 : 2, kPiece = 16 / kSize;
+  alignas(16) __shared__ float queries[kVectors][kChunk];
+  alignas(16) __shared__ float keys[kTile][kPitch];
+  alignas(16) __shared__ float4 weights[kBlockThreads / kWarp][kTile];
   __shared__ int64_t key_at[kTile], value_at[kTile];
+  __shared__ const float* query_at[kVectors];
   __shared__ int limits[kVectors];
   const int64_t tile_index = a.first_tile + blockIdx.x;
   if (tile_index >= *a.tile_count) return;
@@ -135,129 +183,160 @@ __global__ void AttendKernel(AttendArgs a) {
   const int64_t begin = static_cast<int64_t>(blockIdx.z) * kSplit;
   if (begin >= most) return;
   if (me < kVectors) {
-    limits[me] = me < tile.count ? a.keys[tile.row + (tile.pair + me) / a.group] : 0;
+    const int64_t pair = tile.pair + (me < tile.count ? me : 0), row = tile.row + pair / a.group;
+    limits[me] = me < tile.count ? a.keys[row] : 0;
+    query_at[me] = At<float>(a.q, row, head * a.group + pair % a.group);
   }
   __syncthreads();
   const int* pages = At<int>(a.pages) + tile.pages;
-  float sum[kPerWarp][kColumns], largest[kPerWarp], total[kPerWarp];
-  int limit[kPerWarp];
+  const bool busy = warp * kPerWarp < tile.count;
+  float sum[kPerWarp][kColumns];
+  Pairs pairs;
 #pragma unroll
   for (int v = 0; v < kPerWarp; ++v) {
-    limit[v] = limits[warp * kPerWarp + v];
-    largest[v] = -Infinity();
-    total[v] = 0;
+    pairs.limit[v] = limits[warp * kPerWarp + v];
+    pairs.largest[v] = -Infinity();
+    pairs.total[v] = 0;
 #pragma unroll
     for (int c = 0; c < kColumns; ++c) sum[v][c] = 0;
   }
   // After a split the next one of this lane.
   constexpr int64_t kOthers = int64_t{kLanes - 1} * kSplit;
-  for (int64_t key = begin; key < most; key += (key + kTile) % kSplit == 0 ? kTile + kOthers : kTile) {
-    const int tile_keys = static_cast<int>(most - key < kTile ? most - key : kTile);
+  for (int64_t next = begin; next < most;
+       next += (next + kTile) % kSplit == 0 ? kTile + kOthers : kTile) {
+    const int key = static_cast<int>(next);
+    const int tile_keys = most - key < kTile ? most - key : kTile;
     if (me < tile_keys) {
-      const int64_t page = pages[(key + me) / a.page_tokens], slot = (key + me) % a.page_tokens;
+      const int page_tokens = static_cast<int>(a.page_tokens);
+      const int64_t page = pages[(key + me) / page_tokens], slot = (key + me) % page_tokens;
       key_at[me] = page * a.k.stride[0] + head * a.k.stride[1] + slot * a.k.stride[2];
       value_at[me] = page * a.v.stride[0] + head * a.v.stride[1] + slot * a.v.stride[2];
     }
     float score[kPerWarp];
 #pragma unroll
     for (int v = 0; v < kPerWarp; ++v) score[v] = 0;
-    for (int64_t chunk = 0; chunk < a.width; chunk += kChunk) {
+    for (int64_t chunk = 0; chunk == 0 || chunk < a.width; chunk += kChunk) {
       const int columns = static_cast<int>(a.width - chunk < kChunk ? a.width - chunk : kChunk);
+      const int fours = (columns + 3) / 4 * 4;  // filled up with zeros
       __syncthreads();  // key_at is written; the chunk before is read
-      for (int i = me; i < tile.count * kChunk; i += kBlockThreads) {
-        const int v = i / kChunk, column = i % kChunk;
-        const int64_t pair = tile.pair + v;
-        if (column < columns) {
-          queries[v][column] = At<float>(a.q, tile.row + pair / a.group,
-                                         head * a.group + pair % a.group)[chunk + column];
-        }
-      }
-      for (int i = me; i < tile_keys * kChunk; i += kBlockThreads) {
-        const int k = i / kChunk, column = i % kChunk;
-        if (column < columns) {
-          keys[k][column] = LoadPlain<kType>(a.k.data + key_at[k], chunk + column);
-        }
-      }
-      __syncthreads();
-      for (int i = 0; i < columns; ++i) {
-        const float k = keys[lane][i];
-#pragma unroll
-        for (int v = 0; v < kPerWarp; ++v) {
-          score[v] = fmaf(queries[warp * kPerWarp + v][i], k, score[v]);
-        }
-      }
-    }
-#pragma unroll
-    for (int v = 0; v < kPerWarp; ++v) {
-      const bool visible = key + lane < limit[v];
-      const float s = visible ? score[v] * a.scale : -Infinity();
-      const float now = fmaxf(largest[v], WarpMax(s));
-      // Nothing but -inf so far weighs nothing; a NaN makes the weight a NaN.
-      const float weight = !visible || s == -Infinity() ? 0.0f : expf(s - now);
-      const float shrink = largest[v] == now ? 1.0f : expf(largest[v] - now);
-      total[v] = total[v] * shrink + WarpSum(weight);
-      largest[v] = now;
-      weights[warp * kPerWarp + v][lane] = weight;
-#pragma unroll
-      for (int c = 0; c < kColumns; ++c) sum[v][c] *= shrink;
-    }
-    __syncwarp();
-    for (int k = 0; k < tile_keys; ++k) {
-      const unsigned char* row = a.v.data + value_at[k];
-#pragma unroll
-      for (int c = 0; c < kColumns; ++c) {
-        const int64_t column = lane + c * kWarp;
-        if (column >= a.value_width) continue;
-        const float value = LoadPlain<kType>(row, column);
-#pragma unroll
-        for (int v = 0; v < kPerWarp; ++v) {
-          // A key that the row does not see must not be multiplied by zero: it may be a NaN.
-          if (key + k < limit[v]) {
-            sum[v][c] = fmaf(weights[warp * kPerWarp + v][k], value, sum[v][c]);
+      if (next == begin || a.width > kChunk) {
+        for (int i = me; i < tile.count * kChunk; i += kBlockThreads) {
+          const int v = i / kChunk, column = i % kChunk;
+          if (column < fours) {
+            queries[v][column] = column < columns ? query_at[v][chunk + column] : 0.0f;
           }
         }
       }
+      if (a.wide_keys) {
+        // All loads before the first is used. A thread has the same columns of every n-th key.
+        constexpr int kPieces = kChunk / kPiece, kEach = kTile * kPieces / kBlockThreads;
+        constexpr int kStep = kBlockThreads / kPieces;
+        const int column = me % kPieces * kPiece;
+        unsigned held[kEach][4];
+#pragma unroll
+        for (int n = 0; n < kEach; ++n) {
+          const int k = me / kPieces + n * kStep;
+          if (k < tile_keys && column < columns) {
+            LoadFour(a.k.data + key_at[k] + (chunk + column) * kSize, held[n]);
+          }
+        }
+#pragma unroll
+        for (int n = 0; n < kEach; ++n) {
+          const int k = me / kPieces + n * kStep;
+          if (k >= tile_keys || column >= columns) continue;
+          float x[kPiece];
+          OpenWords<kType>(held[n], x);
+#pragma unroll
+          for (int i = 0; i < kPiece; i += 4) {
+            *reinterpret_cast<float4*>(&keys[k][column + i]) =
+                float4{x[i], x[i + 1], x[i + 2], x[i + 3]};
+          }
+        }
+      } else {
+        for (int i = me; i < tile_keys * kChunk; i += kBlockThreads) {
+          const int k = i / kChunk, column = i % kChunk;
+          if (column < fours) {
+            keys[k][column] =
+                column < columns ? LoadPlain<kType>(a.k.data + key_at[k], chunk + column) : 0.0f;
+          }
+        }
+      }
+      __syncthreads();
+      for (int i = 0; i < fours && busy; i += 4) {
+        const float4 k = *reinterpret_cast<const float4*>(&keys[lane][i]);
+#pragma unroll
+        for (int v = 0; v < kPerWarp; ++v) {
+          const float4 q = *reinterpret_cast<const float4*>(&queries[warp * kPerWarp + v][i]);
+          score[v] = fmaf(q.w, k.w, fmaf(q.z, k.z, fmaf(q.y, k.y, fmaf(q.x, k.x, score[v]))));
+        }
+      }
+    }
+    if (busy) {
+      float weight[kPerWarp];
+#pragma unroll
+      for (int v = 0; v < kPerWarp; ++v) {
+        const bool visible = key + lane < pairs.limit[v];
+        const float s = visible ? score[v] * a.scale : -Infinity();
+        const float now = fmaxf(pairs.largest[v], WarpMax(s));
+        // Nothing but -inf so far weighs nothing; a NaN makes the weight a NaN.
+        weight[v] = !visible || s == -Infinity() ? 0.0f : expf(s - now);
+        const float shrink = pairs.largest[v] == now ? 1.0f : expf(pairs.largest[v] - now);
+        pairs.total[v] = pairs.total[v] * shrink + WarpSum(weight[v]);
+        pairs.largest[v] = now;
+#pragma unroll
+        for (int c = 0; c < kColumns; ++c) sum[v][c] *= shrink;
+      }
+      weights[warp][lane] = float4{weight[0], weight[1], weight[2], weight[3]};
+      __syncwarp();
+      a.wide_values
+          ? AddValues<kType, kColumns, true>(a, value_at, weights[warp], key, tile_keys, pairs, sum)
+          : AddValues<kType, kColumns, false>(a, value_at, weights[warp], key, tile_keys, pairs, sum);
     }
     __syncthreads();  // key_at, value_at and weights are read
   }
 #pragma unroll
   for (int v = 0; v < kPerWarp; ++v) {
     const int vector = warp * kPerWarp + v;
-    if (vector >= tile.count || begin >= limit[v]) continue;
+    if (vector >= tile.count || begin >= pairs.limit[v]) continue;
     float* partial = PartialOf(a, blockIdx.x, head, gridDim.y, vector, blockIdx.z);
 #pragma unroll
     for (int c = 0; c < kColumns; ++c) {
-      const int64_t column = lane + c * kWarp;
+      const int64_t column = a.wide_values ? ColumnOf<kColumns, true>(lane, c)
+                                           : ColumnOf<kColumns, false>(lane, c);
       if (column < a.value_width) partial[column] = sum[v][c];
     }
     if (lane == 0) {
-      partial[a.value_width] = largest[v];
-      partial[a.value_width + 1] = total[v];
+      partial[a.value_width] = pairs.largest[v];
+      partial[a.value_width + 1] = pairs.total[v];
     }
   }
 }
 
 // Grid: (tiles, key heads, kVectors): the lanes of one pair, in order.
 __global__ void CombineKernel(AttendArgs a) {
+  static_assert(kLanes <= kBlockThreads);
+  __shared__ float weights[kLanes], maxima[kBlockThreads / kWarp];
   const int64_t tile_index = a.first_tile + blockIdx.x;
   if (tile_index >= *a.tile_count) return;
   const PairTile tile = a.tiles[tile_index];
-  const int vector = static_cast<int>(blockIdx.z);
+  const int vector = static_cast<int>(blockIdx.z), me = static_cast<int>(threadIdx.x);
   if (vector >= tile.count) return;
   const int64_t head = blockIdx.y, pair = tile.pair + vector, row = tile.row + pair / a.group;
-  const int64_t splits = (a.keys[row] + kSplit - 1) / kSplit, w = a.value_width;
-  const int64_t lanes = splits < kLanes ? splits : kLanes;
+  const int64_t w = a.value_width;
+  const int splits = (a.keys[row] + kSplit - 1) / kSplit, lanes = splits < kLanes ? splits : kLanes;
   const float* first = PartialOf(a, blockIdx.x, head, gridDim.y, vector, 0);
-  float largest = -Infinity();
-  for (int64_t s = 0; s < lanes; ++s) largest = fmaxf(largest, first[s * (w + 2) + w]);
+  const float mine = me < lanes ? first[me * (w + 2) + w] : -Infinity();
+  const float largest = BlockMax(mine, maxima);
+  if (me < lanes) weights[me] = mine == largest ? 1.0f : expf(mine - largest);
+  __syncthreads();
   float* out = At<float>(a.out, row, head * a.group + pair % a.group);
-  for (int64_t column = threadIdx.x; column < w; column += blockDim.x) {
+  for (int64_t column = me; column < w; column += kBlockThreads) {
     float sum = 0, total = 0;
-    for (int64_t s = 0; s < lanes; ++s) {
+#pragma unroll 8
+    for (int s = 0; s < lanes; ++s) {
       const float* partial = first + s * (w + 2);
-      const float weight = partial[w] == largest ? 1.0f : expf(partial[w] - largest);
-      sum = fmaf(partial[column], weight, sum);
-      total = fmaf(partial[w + 1], weight, total);
+      sum = fmaf(partial[column], weights[s], sum);
+      total = fmaf(partial[w + 1], weights[s], total);
     }
     out[column] = total == 0.0f ? 0.0f : sum / total;
   }
@@ -272,18 +351,24 @@ void LaunchAttend(Context& c, const Grid& grid, const AttendArgs& a) {
   Launch(c, grid, AttendKernel<kType, 16>, a);
 }
 
-struct Attention {
-  View q, k, v, out;
-  uint32_t type;
-  int64_t rows, heads, kv_heads, width, value_width, cache_pages;
-  float scale;
-  const rsn_ragged& ragged;
-};
+// Rows of the cache that begin, and columns that go on, at multiples of `unit` bytes.
+bool LiesAt(const View& v, int64_t unit) {
+  const uint64_t all = reinterpret_cast<uintptr_t>(v.data) | static_cast<uint64_t>(v.stride[0]) |
+                       static_cast<uint64_t>(v.stride[1]) | static_cast<uint64_t>(v.stride[2]);
+  return all % static_cast<uint64_t>(unit) == 0;
+}
+
+}  // namespace
 
 void Attend(Context& c, const Attention& n) {
   const rsn_ragged& g = n.ragged;
   const int64_t sequences = g.row_begin.shape[0] - 1, group = n.heads / n.kv_heads;
   if (n.rows == 0 || n.heads == 0 || n.value_width == 0) return;
+  const int64_t size = n.type == RSN_DTYPE_F32 ? 4 : 2;
+  // Of a value a lane has 1, 2, 4, 8 or 16 columns, all alike where the width is 32 times that.
+  const int64_t columns = n.value_width / kWarp;
+  const bool even = columns > 0 && columns <= 16 && (columns & (columns - 1)) == 0 &&
+                    n.value_width % kWarp == 0;
   const int64_t tiles = n.rows * group / kVectors + (sequences < n.rows ? sequences : n.rows);
   PlanArgs plan{.row_begin = ViewOf(g.row_begin),
                 .kv_length = ViewOf(g.kv_length),
@@ -314,6 +399,8 @@ void Attend(Context& c, const Attention& n) {
                .value_width = n.value_width,
                .page_tokens = g.page_tokens,
                .lanes = DivideUp(plan.capacity * plan.page_tokens, kSplit),
+               .wide_keys = n.width * size % 16 == 0 && LiesAt(n.k, 16),
+               .wide_values = even && LiesAt(n.v, columns * size < 16 ? columns * size : 16),
                .scale = n.scale,
                .partials = nullptr};
   if (a.lanes == 0) return;
@@ -336,50 +423,6 @@ void Attend(Context& c, const Attention& n) {
   }
 }
 
-// -------- latent attention --------------------------------------------------------------------------
-
-struct RopePartArgs {
-  View from, to;
-  int64_t rows, heads, latent, rope;
-};
-__global__ void RopePartKernel(RopePartArgs a) {
-  const int64_t per_row = a.heads * a.rope;
-  for (int64_t n = GlobalThread(); n < a.rows * per_row; n += GlobalThreads()) {
-    const int64_t t = n / per_row, h = n % per_row / a.rope, i = n % a.rope;
-    At<float>(a.to, t, h)[a.latent + i] = At<float>(a.from, t, h)[i];
-  }
-}
-
-View DenseHeads(float* data, int64_t heads, int64_t width) {
-  View v{};
-  v.data = reinterpret_cast<unsigned char*>(data);
-  v.stride[1] = width * static_cast<int64_t>(sizeof(float));
-  v.stride[0] = heads * v.stride[1];
-  return v;
-}
-
-// out[t, h] = weight[h] in[t, h]
-struct HeadProduct {
-  const rsn_tensor& weight;  // (heads, outputs, width)
-  int64_t rows;
-  View in, out;
-};
-void MultiplyHeads(Context& c, const HeadProduct& n) {
-  Product p{.weight = ViewOf(n.weight),
-            .type = n.weight.dtype,
-            .rows = n.rows,
-            .batch = n.weight.shape[0],
-            .outputs = n.weight.shape[1],
-            .width = n.weight.shape[2],
-            .in = {},
-            .out = n.out};
-  p.in.plain = n.in;
-  if (QuantizesActivations(p.type)) Quantize(c, n.in, p.rows, p.batch, p.width, p.in);
-  Multiply(c, p);
-}
-
-}  // namespace
-
 void Run(Context& c, const rsn_attention& a) {
   Attend(c, {.q = ViewOf(a.q),
              .k = ViewOf(a.k_cache),
@@ -394,33 +437,6 @@ void Run(Context& c, const rsn_attention& a) {
              .cache_pages = a.k_cache.shape[0],
              .scale = a.scale,
              .ragged = a.ragged});
-}
-
-// Absorbed: w_k goes into the query, the cache row is key and value of all heads, w_v comes after.
-void Run(Context& c, const rsn_mla_attention& a) {
-  const int64_t rows = a.q_nope.shape[0], heads = a.q_nope.shape[1];
-  const int64_t latent = a.w_k.shape[1], rope = a.q_rope.shape[2], width = latent + rope;
-  if (rows == 0 || heads == 0) return;
-  const View q = DenseHeads(c.Take<float>(rows * heads * width), heads, width);
-  const View mixed = DenseHeads(c.Take<float>(rows * heads * latent), heads, latent);
-  MultiplyHeads(c, {.weight = a.w_k, .rows = rows, .in = ViewOf(a.q_nope), .out = q});
-  const RopePartArgs part{ViewOf(a.q_rope), q, rows, heads, latent, rope};
-  Launch(c, {.x = Blocks(rows * heads * rope)}, RopePartKernel, part);
-  const View cache = ViewOf(a.cache);
-  Attend(c, {.q = q,
-             .k = cache,
-             .v = cache,
-             .out = mixed,
-             .type = a.cache.dtype,
-             .rows = rows,
-             .heads = heads,
-             .kv_heads = 1,
-             .width = width,
-             .value_width = latent,
-             .cache_pages = a.cache.shape[0],
-             .scale = a.scale,
-             .ragged = a.ragged});
-  MultiplyHeads(c, {.weight = a.w_v, .rows = rows, .in = mixed, .out = ViewOf(a.out)});
 }
 
 }  // namespace raison::cuda

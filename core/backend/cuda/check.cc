@@ -45,13 +45,15 @@ absl::Status Aligned(const char* op, const char* name, const rsn_tensor& t) {
     case RSN_DTYPE_Q5_0:
     case RSN_DTYPE_Q8_0:
     case RSN_DTYPE_Q6_K:
-      unit = 2;
+      unit = IsPacked(t) ? 16 : 2;
       break;
     case RSN_DTYPE_Q4_1:
     case RSN_DTYPE_Q5_1:
+      unit = 4;
+      break;
     case RSN_DTYPE_Q4_K:
     case RSN_DTYPE_Q5_K:
-      unit = 4;
+      unit = 16;
       break;
     default:
       return SmallShape(op, name, t);

@@ -98,7 +98,7 @@ int32_t BufferNew(rsn_device_state* device, uint64_t bytes, rsn_buffer** out) {
 void BufferFree(rsn_buffer* buffer) { FreeMemory(StateOf(buffer)); }
 
 int32_t Weight(rsn_device_state* device, rsn_tensor* description, const void* bytes, uint64_t size,
-               uint32_t, uint32_t* referenced) {
+               uint32_t flags, uint32_t* referenced) {
   return Guard([&]() -> absl::Status {
     if (device == nullptr || description == nullptr || referenced == nullptr ||
         (bytes == nullptr && size != 0)) {
@@ -113,9 +113,18 @@ int32_t Weight(rsn_device_state* device, rsn_tensor* description, const void* by
       FreeMemory(memory.release());
       return copied;
     }
-    description->buffer = reference::BufferOf(memory.release());
-    description->offset = 0;
-    description->layout = 0;
+    rsn_tensor t = *description;
+    t.layout = (flags & RSN_WEIGHT_MAY_REPACK) != 0 ? kPackedLayout : 0;
+    if (!IsPacked(t)) t.layout = 0;
+    if (t.layout != 0 && size > 0) {
+      if (const absl::Status packed = d.Pack(memory->data, size); !packed.ok()) {
+        FreeMemory(memory.release());
+        return packed;
+      }
+    }
+    t.buffer = reference::BufferOf(memory.release());
+    t.offset = 0;
+    *description = t;
     return absl::OkStatus();
   });
 }
@@ -185,10 +194,14 @@ void RecordingFree(rsn_recording* recording) { delete StateOf(recording); }
 
 // -------- operations ----------------------------------------------------------------------------------
 
-// The table's rules, and what the kernels ask besides.
+// The table's rules, for which packed rows are like plain ones, and what the kernels ask besides.
 template <typename Args>
 absl::Status CheckAll(const Args& args, CheckLevel level) {
-  RSN_RETURN_IF_ERROR(reference::Check(args, level));
+  Args plain = args;
+  reference::Operands(plain, [](rsn_tensor& t) {
+    if (IsPacked(t)) t.layout = 0;
+  });
+  RSN_RETURN_IF_ERROR(reference::Check(plain, level));
   return CheckLimits(args);
 }
 

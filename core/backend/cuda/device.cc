@@ -7,6 +7,7 @@
 #include "absl/strings/numbers.h"
 #include "core/backend/cuda/errors.h"
 #include "core/backend/cuda/nvml.h"
+#include "core/backend/cuda/ops.h"
 #include "core/base/os/library_path.h"
 
 namespace raison::cuda {
@@ -96,19 +97,31 @@ absl::StatusOr<std::unique_ptr<Device>> Device::Open(const rsn_backend_host* hos
           absl::StrCat("RAISON_CUBLAS_LEAST is \"", least, "\": wanted a number of weights"));
     }
   }
-  int pools = 0;
-  cudaMemPool_t pool = nullptr;
-  if (cudaDeviceGetAttribute(&pools, cudaDevAttrMemoryPoolsSupported, device->index_) ==
-          cudaSuccess &&
-      pools != 0 && cudaDeviceGetDefaultMemPool(&pool, device->index_) == cudaSuccess) {
-    // Scratch memory is taken and given back by every operation: keep it from the driver.
-    uint64_t keep = UINT64_MAX;
-    device->has_pools_ = cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &keep) ==
-                         cudaSuccess;
-  }
+  device->MakePool();
   RSN_RETURN_IF_ERROR(device->Check(
       cudaStreamCreateWithFlags(&device->stream_, cudaStreamNonBlocking), "opening the card"));
   return device;
+}
+
+// Not the process's own: what that keeps is others' choice, and would be kept when the card is closed.
+void Device::MakePool() {
+  int pools = 0;
+  if (cudaDeviceGetAttribute(&pools, cudaDevAttrMemoryPoolsSupported, index_) != cudaSuccess ||
+      pools == 0) {
+    return;
+  }
+  cudaMemPoolProps properties{};
+  properties.allocType = cudaMemAllocationTypePinned;
+  properties.location.type = cudaMemLocationTypeDevice;
+  properties.location.id = index_;
+  if (cudaMemPoolCreate(&pool_, &properties) != cudaSuccess) {
+    cudaGetLastError();  // so that it is not taken for the next call's
+    pool_ = nullptr;
+    return;
+  }
+  // Scratch memory is taken and given back by every operation: keep it from the driver.
+  uint64_t keep = UINT64_MAX;
+  cudaMemPoolSetAttribute(pool_, cudaMemPoolAttrReleaseThreshold, &keep);
 }
 
 Device::~Device() {
@@ -118,6 +131,7 @@ Device::~Device() {
     if (pieces_[i] != nullptr) cudaFreeHost(pieces_[i]);
   }
   if (stream_ != nullptr) cudaStreamDestroy(stream_);
+  if (pool_ != nullptr) cudaMemPoolDestroy(pool_);
 }
 
 rsn_device_info Device::Info() {
@@ -160,7 +174,12 @@ absl::Status Device::OutOfMemory(uint64_t bytes) {
 
 absl::StatusOr<void*> Device::Allocate(uint64_t bytes) {
   void* p = nullptr;
-  const cudaError_t error = cudaMalloc(&p, std::max<uint64_t>(bytes, 1));
+  cudaError_t error = cudaMalloc(&p, std::max<uint64_t>(bytes, 1));
+  if (error == cudaErrorMemoryAllocation && pool_ != nullptr) {
+    cudaGetLastError();
+    cudaMemPoolTrimTo(pool_, 0);  // what operations have given back
+    error = cudaMalloc(&p, std::max<uint64_t>(bytes, 1));
+  }
   if (error == cudaErrorMemoryAllocation) return OutOfMemory(bytes);
   RSN_RETURN_IF_ERROR(Check(error, "cudaMalloc"));
   return p;
@@ -258,11 +277,20 @@ absl::Status Device::Zero(void* p, uint64_t bytes) {
   return Check(cudaStreamSynchronize(stream_), "clearing a buffer");
 }
 
+absl::Status Device::Pack(void* p, uint64_t bytes) {
+  constexpr uint64_t kGroupBytes = 8 * 34;
+  std::lock_guard lock(mutex_);
+  RSN_RETURN_IF_ERROR(Check(PackQ8(p, static_cast<int64_t>(bytes / kGroupBytes), stream_),
+                            "packing a weight"));
+  return Check(cudaStreamSynchronize(stream_), "packing a weight");
+}
+
 absl::StatusOr<std::unique_ptr<DeviceMemory>> NewMemory(Device& device, uint64_t bytes) {
   auto memory = std::make_unique<DeviceMemory>();
   memory->device = &device;
   memory->bytes = bytes;
-  RSN_ASSIGN_OR_RETURN(void* const p, device.Allocate(bytes));
+  // Whole words: of a block that ends in the middle of one, kernels load all of it (LoadWords).
+  RSN_ASSIGN_OR_RETURN(void* const p, device.Allocate((bytes + 3) / 4 * 4));
   memory->data = static_cast<std::byte*>(p);
   return memory;
 }

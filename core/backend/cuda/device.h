@@ -31,7 +31,7 @@ class Device {
   // Keeps in mind that the card is lost, and says so.
   absl::Status Check(cudaError_t error, const char* what);
   absl::Status OutOfMemory(uint64_t bytes);
-  bool has_pools() const { return has_pools_; }
+  cudaMemPool_t pool() const { return pool_; }  // of scratch memory; nullptr: the card has no pools
   // Dense products for a stream, or nullptr: there is no cuBLAS, which is said once in the log.
   std::unique_ptr<Dense> NewDense(cudaStream_t stream);
 
@@ -41,10 +41,12 @@ class Device {
   // been read, and may give the weight up (CANCELLED).
   absl::Status CopyIn(void* to, const void* from, uint64_t bytes);
   absl::Status Zero(void* p, uint64_t bytes);
+  absl::Status Pack(void* p, uint64_t bytes);  // whole groups of Q8_0 (pack.cu)
 
  private:
   Device() = default;
 
+  void MakePool();
   void FillPiece(void* to, const char* from, uint64_t bytes);
   absl::Status TellRead(const char* from, uint64_t bytes) const;
 
@@ -55,7 +57,7 @@ class Device {
   rsn_backend_host host_{};
   int index_ = 0;
   rsn_device_info info_{};
-  bool has_pools_ = false;
+  cudaMemPool_t pool_ = nullptr;
   std::atomic<bool> lost_{false};
   std::mutex mutex_;  // of the copies
   cudaStream_t stream_ = nullptr;

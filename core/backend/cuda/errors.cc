@@ -41,8 +41,11 @@ bool IsLost(cudaError_t error) {
     case 46:   // devices unavailable
     case 100:  // no device
     case 214:  // uncorrectable memory error
+    case 220:  // uncorrectable error of a link
+    case 226:  // an error that the driver has contained: the process must end
     case 700:  // illegal address
     case 702:  // launch timeout
+    case 709:  // the context is destroyed
     case 710:  // device-side assertion
     case 714:  // stack error
     case 715:  // illegal instruction
@@ -50,7 +53,7 @@ bool IsLost(cudaError_t error) {
     case 717:  // invalid address space
     case 718:  // invalid program counter
     case 719:  // launch failure
-    case 721:  // the context is destroyed
+    case 810:  // the client of a shared card was terminated
       return true;
     default:
       return false;
@@ -80,7 +83,14 @@ absl::Status CheckDriver() {
                      ", the CUDA back end needs ", VersionText(kNeededVersion),
                      ": install driver 580 or newer"));
   }
-  return absl::OkStatus();
+  // A driver without its kernel module, of another version than that, or that may show no card.
+  int count = 0;
+  const cudaError_t error = cudaGetDeviceCount(&count);
+  cudaGetLastError();  // so that it is not taken for the next call's
+  if (error == cudaSuccess && count > 0) return absl::OkStatus();
+  return absl::UnavailableError(absl::StrCat(
+      "the NVIDIA driver shows no card: ",
+      error == cudaSuccess ? "there is none" : CudaStatus(error, "cudaGetDeviceCount").message()));
 }
 
 std::string DriverVersion() {

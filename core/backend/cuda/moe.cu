@@ -302,7 +302,7 @@ void Run(Context& c, const rsn_moe_experts& a) {
     float* const up = c.Take<float>(pairs * inner);      // (pairs, inner)
     float* const results = c.Take<float>(pairs * width);  // (pairs, width)
     Product p{.weight = ViewOf(a.gate),
-              .type = a.gate.dtype,
+              .type = TypeOf(a.gate),
               .rows = pairs,
               .batch = 1,
               .outputs = inner,
@@ -315,11 +315,15 @@ void Run(Context& c, const rsn_moe_experts& a) {
                 .sorted = sort.sorted,
                 .capacity = capacity,
                 .used = static_cast<int>(used)};
-    Multiply(c, p);
-    p.weight = ViewOf(a.up);
-    p.type = a.up.dtype;
-    p.out = DenseRows(up, inner);
-    Multiply(c, p);
+    Product both[2] = {p, p};
+    both[1].weight = ViewOf(a.up);
+    both[1].type = TypeOf(a.up);
+    both[1].out = DenseRows(up, inner);
+    if (both[0].type == both[1].type) {
+      MultiplyJoined(c, both, 2);
+    } else {
+      for (const Product& one : both) Multiply(c, one);
+    }
     const Gated gated{.gate = gate, .up = up, .plain = gate, .count = sort.counts + 1};
     if (QuantizesActivations(a.down.dtype)) {
       QuantizeGated(c, gated, pairs, inner, hidden);
@@ -328,7 +332,7 @@ void Run(Context& c, const rsn_moe_experts& a) {
     }
     hidden.plain = DenseRows(gate, inner);
     p.weight = ViewOf(a.down);
-    p.type = a.down.dtype;
+    p.type = TypeOf(a.down);
     p.outputs = width;
     p.width = inner;
     p.in = hidden;

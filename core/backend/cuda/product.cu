@@ -71,9 +71,24 @@ void TakeCodes(Context& c, int64_t rows, int64_t width, int8_t*& codes, float*& 
 
 // -------- the products ------------------------------------------------------------------------------
 
+// Products of one launch: the first, and what the others have of their own. A small one alone would
+// leave most of the card idle for as long as a large one takes.
+struct Other {
+  View weight, out;
+  const float* bias;
+  int64_t outputs, first;  // the first of its blocks of threads
+};
+struct Joined {
+  Product p;
+  int others;
+  Other other[kMostJoined - 1];
+};
+
 // What one warp works on: up to kTokens rows of activations and one output.
 struct Work {
   const unsigned char* weight;  // the output's row
+  View out;
+  const float* bias;
   int64_t output;
   int count;      // tokens in use
   int64_t first;  // row of `out` of token 0; with groups the sorted index
@@ -82,20 +97,32 @@ struct Work {
 
 // False where there is nothing to do: for a whole warp, mostly for a whole block.
 template <int kTokens>
-__device__ bool FindWork(const Product& p, Work& w) {
-  w.output = static_cast<int64_t>(blockIdx.x) * kWarps + threadIdx.x / kWarp;
-  if (w.output >= p.outputs) return false;
+__device__ bool FindWork(const Joined& a, Work& w) {
+  const Product& p = a.p;
+  View weight = p.weight;
+  int64_t outputs = p.outputs, block = blockIdx.x;
+  w.out = p.out;
+  w.bias = p.bias;
+#pragma unroll
+  for (int i = 0; i < kMostJoined - 1; ++i) {
+    const Other& o = a.other[i];
+    if (i >= a.others || blockIdx.x < o.first) continue;
+    weight = o.weight, w.out = o.out, w.bias = o.bias, outputs = o.outputs;
+    block = blockIdx.x - o.first;
+  }
+  w.output = block * kWarps + threadIdx.x / kWarp;
+  if (w.output >= outputs) return false;
   if (p.groups.tiles != nullptr) {
     if (static_cast<int>(blockIdx.y) >= *p.groups.tile_count) return false;
     const ExpertTile tile = p.groups.tiles[blockIdx.y];
-    w.weight = At<unsigned char>(p.weight, tile.slot, w.output);
+    w.weight = At<unsigned char>(weight, tile.slot, w.output);
     w.count = tile.count;
     w.first = tile.first;
     w.batch = 0;
     return true;
   }
   w.batch = blockIdx.z;
-  w.weight = At<unsigned char>(p.weight, w.batch, w.output);
+  w.weight = At<unsigned char>(weight, w.batch, w.output);
   w.first = static_cast<int64_t>(blockIdx.y) * kTokens;
   const int64_t left = p.rows - w.first;
   w.count = static_cast<int>(left < kTokens ? left : kTokens);
@@ -116,99 +143,61 @@ __device__ void Store(const Product& p, const Work& w, const float* chains) {
   if (t >= w.count) return;
   float y = 0;
   for (int i = 0; i < kChains; ++i) y += chains[t * kChains + i];
-  float* out = At<float>(p.out, w.first + t, w.batch) + w.output;
-  if (p.bias != nullptr) y += p.bias[w.output];
+  float* out = At<float>(w.out, w.first + t, w.batch) + w.output;
+  if (w.bias != nullptr) y += w.bias[w.output];
   *out = p.accumulate ? *out + y : y;
 }
 
-// Each of four neighbouring lanes has a part of every token's sum. Afterwards lane `part` has the
-// sums of kTokens / 4 tokens (of one, with fewer tokens), from OwnToken(part) on, in v[0], v[1] ...
-template <int kTokens>
-__device__ int OwnToken(int part) {
-  if constexpr (kTokens == 1) return 0;
-  if constexpr (kTokens == 2) return part / 2;
-  return part / 2 * (kTokens / 2) + part % 2 * (kTokens / 4);
-}
-template <int kTokens>
-__device__ void AddParts(int (&v)[kTokens], int part) {
-  int count = kTokens;
-#pragma unroll
-  for (int with = 2; with >= 1; with /= 2) {
-    if (count == 1) {
-      v[0] += __shfl_xor_sync(kAllLanes, v[0], with);
-      continue;
-    }
-    count /= 2;
-    const bool upper = (part & with) != 0;
-#pragma unroll
-    for (int i = 0; i < kTokens / 2; ++i) {
-      if (i >= count) break;
-      const int give = upper ? v[i] : v[i + count];
-      const int keep = upper ? v[i + count] : v[i];
-      v[i] = keep + __shfl_xor_sync(kAllLanes, give, with);
-    }
-  }
-}
-
-// Four lanes per block of 32, each with 8 weights; lane / 4 is the range.
+// A block of 32 per lane; four neighbouring lanes go on with one run's chain, one after another.
 template <uint32_t kType, int kTokens>
-__global__ void QuantizedKernel(Product p) {
-  constexpr int kOwn = kTokens < 4 ? 1 : kTokens / 4;
-  __shared__ float chains[kWarps][kTokens][kRanges];
+__global__ void QuantizedKernel(Joined a) {
+  __shared__ float chains[kWarps][kTokens][kRuns];
+  const Product& p = a.p;
   Work w;
-  if (!FindWork<kTokens>(p, w)) return;
+  if (!FindWork<kTokens>(a, w)) return;
   const int lane = static_cast<int>(threadIdx.x) % kWarp, warp = static_cast<int>(threadIdx.x) / kWarp;
-  const int part = lane % 4, own = OwnToken<kTokens>(part);
+  const int four = lane / 4 * 4;
   const int blocks = static_cast<int>(p.width / 32);
-  const int length = (blocks + kRanges - 1) / kRanges;
-  const int begin = lane / 4 * length;
-  const int* codes[kTokens];  // the tokens' int8 codes by fours
+  int64_t at[kTokens];  // the tokens' first blocks
+  float chain[kTokens];
 #pragma unroll
   for (int t = 0; t < kTokens; ++t) {
-    const int64_t row = InputRow(p, w, t < w.count ? t : 0) * p.batch + w.batch;
-    codes[t] = reinterpret_cast<const int*>(p.in.codes + row * p.width);
-  }
-  const float* steps[kOwn];  // of the lane's own tokens
-  const int* sums[kOwn];
-  float chain[kOwn];
-#pragma unroll
-  for (int t = 0; t < kOwn; ++t) {
-    const int64_t row = InputRow(p, w, own + t < w.count ? own + t : 0) * p.batch + w.batch;
-    steps[t] = p.in.steps + row * blocks;
-    sums[t] = p.in.sums + row * blocks;
+    at[t] = (InputRow(p, w, t < w.count ? t : 0) * p.batch + w.batch) * blocks;
     chain[t] = 0;
   }
-  for (int i = 0; i < length; ++i) {
-    const int b = begin + i;
-    const bool mine = b < blocks;
-    const Part q = mine ? Block<kType>::Load(w.weight, b, part) : Part{};
-    int dot[kTokens];
-#pragma unroll
-    for (int t = 0; t < kTokens; ++t) {
-      dot[t] = 0;
-      if (mine && t < w.count) {
-        const int* x = codes[t] + b * 8;
-        dot[t] = __dp4a(q.word[1], x[q.at[1]], __dp4a(q.word[0], x[q.at[0]], 0)) * q.scale;
-      }
-    }
-    AddParts<kTokens>(dot, part);
-    if (!mine) continue;
+  for (int first = 0; first < blocks; first += kWarp) {
+    // Behind the end the last block again, for nothing: without a branch all loads go out at once.
+    const int b = first + lane < blocks ? first + lane : blocks - 1;
+    const Whole q = Block<kType>::LoadWhole(w.weight, b);
     const Scale s = Block<kType>::ScaleOf(w.weight, b);
 #pragma unroll
-    for (int t = 0; t < kOwn; ++t) {
-      float value = s.d * static_cast<float>(dot[t]);
+    for (int t = 0; t < kTokens; ++t) {
+      if (kTokens > 1 && t >= w.count) continue;
+      const int4* x = reinterpret_cast<const int4*>(p.in.codes + (at[t] + b) * 32);
+      const int4 low = x[0], high = x[1];
+      const float step = p.in.steps[at[t] + b];
+      const int first_half = __dp4a(
+          q.word[3], low.w,
+          __dp4a(q.word[2], low.z, __dp4a(q.word[1], low.y, __dp4a(q.word[0], low.x, 0))));
+      const int second_half = __dp4a(
+          q.word[7], high.w,
+          __dp4a(q.word[6], high.z, __dp4a(q.word[5], high.y, __dp4a(q.word[4], high.x, 0))));
+      float value = s.d * static_cast<float>(first_half * q.scale[0] + second_half * q.scale[1]);
       if constexpr (Block<kType>::kHasMinimum) {
-        value -= s.minimum * static_cast<float>(s.minimum_scale * sums[t][b]);
+        value -= s.minimum * static_cast<float>(s.minimum_scale * p.in.sums[at[t] + b]);
       }
-      chain[t] = fmaf(steps[t][b], value, chain[t]);
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        const float next = __shfl_sync(kAllLanes, fmaf(step, value, chain[t]), four + i);
+        if (first + four + i < blocks) chain[t] = next;
+      }
     }
   }
-  // With fewer than four tokens several lanes have the same chain: one of them writes it.
-  if (kTokens >= 4 || (kTokens == 2 ? part % 2 == 0 : part == 0)) {
+  if (lane % 4 == 0) {
 #pragma unroll
-    for (int t = 0; t < kOwn; ++t) chains[warp][own + t][lane / 4] = chain[t];
+    for (int t = 0; t < kTokens; ++t) chains[warp][t][lane / 4] = chain[t];
   }
-  Store<kTokens, kRanges>(p, w, chains[warp][0]);
+  Store<kTokens, kRuns>(p, w, chains[warp][0]);
 }
 
 // Eight neighbouring elements of a plain row; kAligned: by loads of 16 bytes.
@@ -232,10 +221,11 @@ __device__ void LoadPiece(const unsigned char* row, int64_t i, float (&x)[8]) {
 }
 
 template <uint32_t kType, int kTokens, bool kAligned>
-__global__ void PlainKernel(Product p) {
+__global__ void PlainKernel(Joined a) {
   __shared__ float chains[kWarps][kTokens][kWarp];
+  const Product& p = a.p;
   Work w;
-  if (!FindWork<kTokens>(p, w)) return;
+  if (!FindWork<kTokens>(a, w)) return;
   const int lane = static_cast<int>(threadIdx.x) % kWarp, warp = static_cast<int>(threadIdx.x) / kWarp;
   const float* x[kTokens];
   float chain[kTokens];
@@ -251,7 +241,9 @@ __global__ void PlainKernel(Product p) {
 #pragma unroll
       for (int t = 0; t < kTokens; ++t) {
         if (t >= w.count) continue;
-        for (int k = 0; k < 8; ++k) chain[t] = fmaf(weight[k], x[t][i + k], chain[t]);
+        float in[8];
+        LoadPiece<RSN_DTYPE_F32, kAligned>(reinterpret_cast<const unsigned char*>(x[t]), i, in);
+        for (int k = 0; k < 8; ++k) chain[t] = fmaf(weight[k], in[k], chain[t]);
       }
     } else {
       for (int64_t k = i; k < p.width; ++k) {
@@ -268,24 +260,34 @@ __global__ void PlainKernel(Product p) {
   Store<kTokens, kWarp>(p, w, chains[warp][0]);
 }
 
-bool IsAligned(const Product& p) {
-  uint64_t all = reinterpret_cast<uintptr_t>(p.weight.data);
-  all |= static_cast<uint64_t>(p.weight.stride[0]) | static_cast<uint64_t>(p.weight.stride[1]);
+bool IsAligned(const View& v) {
+  const uint64_t all = reinterpret_cast<uintptr_t>(v.data) | static_cast<uint64_t>(v.stride[0]) |
+                       static_cast<uint64_t>(v.stride[1]);
   return all % 16 == 0;
 }
 
 template <uint32_t kType, int kTokens>
-void LaunchProduct(Context& c, const Product& p) {
+void LaunchProduct(Context& c, const Product* products, int count) {
+  const Product& p = products[0];
   const bool grouped = p.groups.tiles != nullptr;
-  const Grid grid{.x = DivideUp(p.outputs, kWarps),
+  Joined a{.p = p, .others = count - 1, .other = {}};
+  bool aligned = IsAligned(p.weight) && IsAligned(p.in.plain);
+  int64_t blocks = DivideUp(p.outputs, kWarps);
+  for (int i = 1; i < count; ++i) {
+    const Product& o = products[i];
+    a.other[i - 1] = {o.weight, o.out, o.bias, o.outputs, blocks};
+    aligned = aligned && IsAligned(o.weight);
+    blocks += DivideUp(o.outputs, kWarps);
+  }
+  const Grid grid{.x = blocks,
                   .y = grouped ? p.groups.capacity : DivideUp(p.rows, kTokens),
                   .z = grouped ? 1 : p.batch};
   if constexpr (!IsPlain(kType)) {
-    Launch(c, grid, QuantizedKernel<kType, kTokens>, p);
-  } else if (IsAligned(p)) {
-    Launch(c, grid, PlainKernel<kType, kTokens, true>, p);
+    Launch(c, grid, QuantizedKernel<kType, kTokens>, a);
+  } else if (aligned) {
+    Launch(c, grid, PlainKernel<kType, kTokens, true>, a);
   } else {
-    Launch(c, grid, PlainKernel<kType, kTokens, false>, p);
+    Launch(c, grid, PlainKernel<kType, kTokens, false>, a);
   }
 }
 
@@ -316,15 +318,21 @@ void GateOnly(Context& c, const Gated& in, int64_t rows, int64_t width) {
   Launch(c, {.x = DivideUp(rows * width, kBlockThreads)}, GateKernel, in, width);
 }
 
-void Multiply(Context& c, const Product& p) {
+void Multiply(Context& c, const Product& p) { MultiplyJoined(c, &p, 1); }
+
+void MultiplyJoined(Context& c, const Product* products, int count) {
+  const Product& p = products[0];
   const int64_t tokens = p.groups.tiles != nullptr ? p.tokens : p.rows;
-  if (tokens > kMostTokens) return MultiplyTiles(c, p);
+  if (tokens > kMostTokens) {
+    for (int i = 0; i < count; ++i) MultiplyTiles(c, products[i]);
+    return;
+  }
   ForType(p.type, [&](auto type) {
     constexpr uint32_t kType = decltype(type)::value;
-    if (tokens <= 1) return LaunchProduct<kType, 1>(c, p);
-    if (tokens <= 2) return LaunchProduct<kType, 2>(c, p);
-    if (tokens <= 4) return LaunchProduct<kType, 4>(c, p);
-    LaunchProduct<kType, kMostTokens>(c, p);
+    if (tokens <= 1) return LaunchProduct<kType, 1>(c, products, count);
+    if (tokens <= 2) return LaunchProduct<kType, 2>(c, products, count);
+    if (tokens <= 4) return LaunchProduct<kType, 4>(c, products, count);
+    LaunchProduct<kType, kMostTokens>(c, products, count);
   });
 }
 
@@ -352,8 +360,8 @@ void Run(Context& c, const rsn_matmul& a) {
   const int64_t rows = a.in.shape[0], batch = batched ? a.in.shape[1] : 1;
   const int64_t width = a.in.shape[a.in.rank - 1];
   if (rows == 0 || batch == 0) return;
-  Product products[4];
-  bool dense[4];
+  Product products[kMostJoined];
+  bool dense[kMostJoined];
   const std::vector<ChunkRows> chunks = ChunksOf(c, a);
   int64_t alone = rows;  // rows that are in no chunk
   for (const ChunkRows& chunk : chunks) alone -= chunk.count;
@@ -365,7 +373,7 @@ void Run(Context& c, const rsn_matmul& a) {
     const rsn_matmul_term& term = a.term[j];
     Product& p = products[j];
     p = {.weight = ViewOf(term.weight),
-         .type = term.weight.dtype,
+         .type = TypeOf(term.weight),
          .rows = rows,
          .batch = batch,
          .outputs = term.out.shape[a.in.rank - 1],
@@ -380,10 +388,12 @@ void Run(Context& c, const rsn_matmul& a) {
     quantized = quantized || (QuantizesActivations(p.type) && (!dense[j] || alone > 0));
   }
   if (quantized) Quantize(c, in.plain, rows, batch, width, in);
+  for (Product& p : products) p.in = in;
   for (uint32_t j = 0; j < a.terms; ++j) {
-    products[j].in = in;
     if (!dense[j]) {
-      Multiply(c, products[j]);
+      const uint32_t first = j;
+      while (j + 1 < a.terms && !dense[j + 1] && products[j + 1].type == products[first].type) ++j;
+      MultiplyJoined(c, products + first, static_cast<int>(j + 1 - first));
       continue;
     }
     int64_t done = 0;

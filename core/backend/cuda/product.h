@@ -1,7 +1,7 @@
 // Products of stored weights and rows of activations, shared by matmul, latent attention and the
 // experts. One output's arithmetic is the same whatever else is in the batch:
-//   quantised weights  activations become int8 in blocks of 32; a row's blocks are cut into
-//                      kRanges runs, each summed in order by f32 fused multiply-adds of exact
+//   quantised weights  activations become int8 in blocks of 32; a row's blocks go by fours round
+//                      kRuns runs, each summed in order by f32 fused multiply-adds of exact
 //                      integer dot products, and the runs are added in order;
 //   plain weights      pieces of 8 columns go round 32 chains of f32 fused multiply-adds, which are
 //                      added in order.
@@ -11,7 +11,7 @@
 
 namespace raison::cuda {
 
-constexpr int kRanges = 8;      // runs of a quantised row; times 4 lanes of 8 weights: a warp
+constexpr int kRuns = 8;        // of a quantised row; times 4 blocks, a lane each: a warp
 constexpr int kMostTokens = 8;  // rows of activations that a warp multiplies at once
 constexpr int kTileTokens = 32; // and a whole block of threads
 
@@ -64,6 +64,9 @@ struct Gated {
 void QuantizeGated(Context& c, const Gated& in, int64_t rows, int64_t width, Activations& to);
 void GateOnly(Context& c, const Gated& in, int64_t rows, int64_t width);
 void Multiply(Context& c, const Product& p);
+// Products that differ in weight (of one type), outputs, out and bias only: one launch where it can be.
+constexpr int kMostJoined = 4;
+void MultiplyJoined(Context& c, const Product* products, int count);
 void MultiplyTiles(Context& c, const Product& p);  // for many rows: the same bits
 
 }  // namespace raison::cuda

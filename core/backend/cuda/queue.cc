@@ -1,6 +1,8 @@
 #include "core/backend/cuda/queue.h"
 
 #include <algorithm>
+#include <chrono>
+#include <condition_variable>
 #include <cstring>
 #include <utility>
 
@@ -13,14 +15,53 @@ namespace {
 constexpr uint64_t kMostPinned = 8 << 20;
 constexpr uint64_t kLandingBytes = 1 << 20;
 
+// Of the process. Whoever waits for a whole card ends the recordings under way on it, whichever thread
+// makes them; the end of cuBLAS does. So it comes between recordings.
+class Recorders {
+ public:
+  void Begin() {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, kLongest, [&] { return !ending_; });
+    ++recording_;
+  }
+  void End() {
+    std::lock_guard lock(mutex_);
+    --recording_;
+    changed_.notify_all();
+  }
+  template <typename F>
+  void Between(const F& f) {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, kLongest, [&] { return recording_ == 0 && !ending_; });
+    ending_ = true;
+    lock.unlock();
+    f();
+    lock.lock();
+    ending_ = false;
+    changed_.notify_all();
+  }
+
+ private:
+  // A recording takes milliseconds. One that its thread never ends must not stop the others for good.
+  static constexpr std::chrono::seconds kLongest{5};
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  int recording_ = 0;
+  bool ending_ = false;
+};
+Recorders& AllRecorders() {
+  static auto* all = new Recorders;
+  return *all;
+}
+
 // Memory for one operation that runs now, taken from and given back to the stream.
 class DirectScratch : public Scratch {
  public:
   DirectScratch(Device& device, cudaStream_t stream) : device_(device), stream_(stream) {}
   ~DirectScratch() override {
-    if (!device_.has_pools() && !taken_.empty()) cudaStreamSynchronize(stream_);
+    if (device_.pool() == nullptr && !taken_.empty()) cudaStreamSynchronize(stream_);
     for (void* p : taken_) {
-      if (device_.has_pools()) {
+      if (device_.pool() != nullptr) {
         cudaFreeAsync(p, stream_);
       } else {
         cudaFree(p);
@@ -30,7 +71,8 @@ class DirectScratch : public Scratch {
   void* Take(size_t bytes) override {
     void* p = nullptr;
     const cudaError_t error =
-        device_.has_pools() ? cudaMallocAsync(&p, bytes, stream_) : cudaMalloc(&p, bytes);
+        device_.pool() != nullptr ? cudaMallocFromPoolAsync(&p, bytes, device_.pool(), stream_)
+                                  : cudaMalloc(&p, bytes);
     wanted = bytes;
     if (error != cudaSuccess) return nullptr;
     taken_.push_back(p);
@@ -104,6 +146,11 @@ cudaError_t RecordedScratch::Use(cudaStream_t stream, const std::function<cudaEr
   return error;
 }
 
+void RecordedScratch::Wait() {
+  std::lock_guard lock(mutex_);
+  if (used_ != nullptr) cudaEventSynchronize(used_);
+}
+
 void* RecordedScratch::Take(size_t bytes) {
   wanted = bytes;
   Piece* best = nullptr;
@@ -128,7 +175,8 @@ void RecordedScratch::EndOperation() {
 
 Recording::~Recording() {
   device.Enter().IgnoreError();
-  cudaDeviceSynchronize();  // a replay may still run
+  // A replay may still run. Not the whole card: that would end a recording under way on another queue.
+  scratch->Wait();
   if (exec != nullptr) cudaGraphExecDestroy(exec);
 }
 
@@ -147,10 +195,11 @@ Queue::~Queue() {
   if (recording_ != nullptr) {
     cudaGraph_t graph = nullptr;
     if (cudaStreamEndCapture(stream_, &graph) == cudaSuccess) cudaGraphDestroy(graph);
+    AllRecorders().End();
     recording_.reset();
   }
   if (stream_ != nullptr) cudaStreamSynchronize(stream_);
-  dense_.reset();
+  if (dense_ != nullptr) AllRecorders().Between([&] { dense_.reset(); });
   for (Slot& slot : slots_) {
     if (slot.copied != nullptr) cudaEventDestroy(slot.copied);
     if (slot.data != nullptr) cudaFreeHost(slot.data);
@@ -297,8 +346,12 @@ absl::Status Queue::RecordBegin() {
   if (recorded_scratch_ == nullptr) recorded_scratch_ = std::make_shared<RecordedScratch>(device_);
   auto recording = std::make_unique<Recording>(device_, std::move(fault), recorded_scratch_);
   // Relaxed: scratch memory of the recording is allocated while its operations are recorded.
-  RSN_RETURN_IF_ERROR(device_.Check(
-      cudaStreamBeginCapture(stream_, cudaStreamCaptureModeRelaxed), "record_begin"));
+  AllRecorders().Begin();
+  if (const cudaError_t error = cudaStreamBeginCapture(stream_, cudaStreamCaptureModeRelaxed);
+      error != cudaSuccess) {
+    AllRecorders().End();
+    return device_.Check(error, "record_begin");
+  }
   recording_ = std::move(recording);
   return absl::OkStatus();
 }
@@ -309,7 +362,9 @@ absl::StatusOr<std::unique_ptr<Recording>> Queue::RecordEnd() {
   }
   std::unique_ptr<Recording> recording = std::move(recording_);
   cudaGraph_t graph = nullptr;
-  RSN_RETURN_IF_ERROR(device_.Check(cudaStreamEndCapture(stream_, &graph), "record_end"));
+  const cudaError_t ended = cudaStreamEndCapture(stream_, &graph);
+  AllRecorders().End();
+  RSN_RETURN_IF_ERROR(device_.Check(ended, "record_end"));
   const cudaError_t error = cudaGraphInstantiate(&recording->exec, graph, 0);
   cudaGraphDestroy(graph);
   RSN_RETURN_IF_ERROR(device_.Check(error, "record_end"));
@@ -332,7 +387,7 @@ absl::Status Queue::Replay(Recording& recording) {
 }
 
 void Queue::PrepareDense() {
-  if (prepared_dense_) return;
+  if (prepared_dense_ || recording_ != nullptr) return;
   prepared_dense_ = true;
   dense_ = device_.NewDense(stream_);
 }

@@ -35,6 +35,7 @@ class RecordedScratch : public Scratch {
   ~RecordedScratch() override;
   void* Take(size_t bytes) override;
   void EndOperation();
+  void Wait();  // for the last replay, and all before it
   // Around a replay: `launch` comes after what used the memory on another stream.
   cudaError_t Use(cudaStream_t stream, const std::function<cudaError_t()>& launch);
 
@@ -75,7 +76,8 @@ class Queue {
   absl::Status RecordBegin();
   absl::StatusOr<std::unique_ptr<Recording>> RecordEnd();
   absl::Status Replay(Recording& recording);
-  // Before the first operation that may use dense products: opens them. Without any it goes on.
+  // Before the first operation that may use dense products: opens them. Without any it goes on. Not
+  // while recording: the library's start is not to be captured.
   void PrepareDense();
   // Runs body(Context&), which enqueues one operation.
   absl::Status Enqueue(const char* what, const std::function<void(Context&)>& body);

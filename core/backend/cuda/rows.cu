@@ -39,8 +39,11 @@ struct NormArgs {
   int64_t heads, width;
   float epsilon;
 };
+// A long row is spread over more threads: their number, and with it the sum's order, is the width's.
+constexpr int kWideThreads = 512;
+constexpr int64_t kWideRow = 1024;
 __global__ void NormKernel(NormArgs a) {
-  __shared__ float sums[kBlockThreads / kWarp];
+  __shared__ float sums[kWideThreads / kWarp];
   const int64_t t = blockIdx.x / a.heads, h = blockIdx.x % a.heads;
   const float* in = At<float>(a.in, t, h);
   const float* weight = At<float>(a.weight);
@@ -153,7 +156,7 @@ void Run(Context& c, const rsn_embed& a) {
                     a.tokens.shape[0],   a.table.shape[1], a.table.shape[0],
                     c.fault};
   if (k.width == 0) return;
-  ForType(a.table.dtype,
+  ForType(TypeOf(a.table),
           [&](auto type) { Launch(c, {.x = k.rows}, EmbedKernel<decltype(type)::value>, k); });
 }
 
@@ -172,7 +175,10 @@ void Run(Context& c, const rsn_rms_norm& a) {
                    a.in.shape[a.in.rank - 1],
                    a.epsilon};
   if (k.width == 0) return;
-  Launch(c, {.x = a.in.shape[0] * k.heads}, NormKernel, k);
+  Launch(c,
+         {.x = a.in.shape[0] * k.heads,
+          .threads = k.width >= kWideRow ? kWideThreads : kBlockThreads},
+         NormKernel, k);
 }
 
 void Run(Context& c, const rsn_rope_table& a) {

@@ -10,7 +10,9 @@ namespace {
 
 constexpr int kOutputs = 64;  // of a block of four warps: 16 each
 constexpr int kTokens = kTileTokens;
-constexpr int kSteps = 4;     // blocks of 32 columns in shared memory at a time
+// Fewer tiles than this leave most of a large card idle while they go over a width as long as that.
+constexpr int64_t kFewTiles = 256, kLongWidth = 1024;
+constexpr int kSteps = 4;     // blocks of 32 columns in shared memory at a time: the fours of a run
 
 // -------- tensor cores on int8 ------------------------------------------------------------------------
 
@@ -64,6 +66,11 @@ __device__ inline void Multiply32(int (&c)[4], const int (&a)[4], const int (&b)
 
 // -------- what a block of threads works on ------------------------------------------------------------
 
+// A product of few tiles: a run of the width to each block of threads, added by another kernel in the
+// order in which one block adds them.
+struct Split {
+  float* sums;  // (kRuns, rows, batch, outputs); nullptr: a block does all runs
+};
 struct Work {
   View weight;     // (outputs, width)
   int64_t output;  // the first
@@ -73,12 +80,12 @@ struct Work {
   int64_t batch;
 };
 
-__device__ bool FindWork(const Product& p, Work& w) {
+__device__ bool FindWork(const Product& p, int64_t batch, Work& w) {
   w.output = static_cast<int64_t>(blockIdx.x) * kOutputs;
   const int64_t outputs = p.outputs - w.output;
   w.outputs = static_cast<int>(outputs < kOutputs ? outputs : kOutputs);
   w.weight = p.weight;
-  w.batch = blockIdx.z;
+  w.batch = batch;
   int64_t matrix = w.batch;
   if (p.groups.tiles != nullptr) {
     if (static_cast<int>(blockIdx.y) >= *p.groups.tile_count) return false;
@@ -110,68 +117,81 @@ __device__ inline void Store(const Product& p, const Work& w, int output, int to
 
 // -------- quantised weights ---------------------------------------------------------------------------
 
-// Eight words of int8 and four unused: then the lanes of a fragment read 32 different banks.
-constexpr int kPitch = 12;
+// Eight words of int8 and four unused: then the lanes of a fragment read 32 different banks. And eight
+// unused behind each step: then so do neighbouring threads that write four words each.
+constexpr int kPitch = 12, kBehind = 8;
 
 template <uint32_t kType>
-__global__ void QuantizedTileKernel(Product p) {
+__global__ void __launch_bounds__(kBlockThreads, 6) QuantizedTileKernel(Product p, Split split) {
   constexpr bool kHalves = kType == RSN_DTYPE_Q6_K;  // 16 weights share a scale there
   constexpr int kGroups = kTokens / 8;               // of eight tokens
-  __shared__ int weights[kSteps][kOutputs][kPitch];
-  __shared__ int codes[kSteps][kTokens][kPitch];
+  alignas(16) __shared__ int weights[kSteps][kOutputs * kPitch + kBehind];
+  alignas(16) __shared__ int codes[kSteps][kTokens * kPitch + kBehind];
+  alignas(8) __shared__ float steps[kSteps][kTokens];
+  alignas(8) __shared__ int sums[kSteps][kTokens];
   __shared__ int scales[kSteps][kOutputs][2];        // of a block's halves
   __shared__ Scale ends[kSteps][kOutputs];
-  __shared__ float steps[kSteps][kTokens];
-  __shared__ int sums[kSteps][kTokens];
+  __shared__ int64_t first_block[kTokens];           // of the tokens' activations
   Work w;
-  if (!FindWork(p, w)) return;
+  const bool whole = split.sums == nullptr;
+  if (!FindWork(p, whole ? blockIdx.z : blockIdx.z / kRuns, w)) return;
+  const int first_run = whole ? 0 : static_cast<int>(blockIdx.z) % kRuns;
+  const int last_run = whole ? kRuns - 1 : first_run;
   const int me = static_cast<int>(threadIdx.x), lane = me % kWarp, warp = me / kWarp;
   const int g = lane / 4, t = lane % 4, mine = warp * 16 + g;  // outputs `mine` and `mine` + 8
   const int blocks = static_cast<int>(p.width / 32);
-  const int length = (blocks + kRanges - 1) / kRanges;
+  if (me < kTokens) {
+    first_block[me] = (InputRow(p, w, me < w.count ? me : 0) * p.batch + w.batch) * blocks;
+  }
   float chain[kGroups][4], total[kGroups][4];
 #pragma unroll
   for (int n = 0; n < kGroups; ++n) {
     for (int i = 0; i < 4; ++i) chain[n][i] = total[n][i] = 0;
   }
-  for (int range = 0; range < kRanges; ++range) {
-    const int begin = range * length;
-    const int end = begin + length < blocks ? begin + length : blocks;
-    for (int at = begin; at < end; at += kSteps) {
-      const int now = end - at < kSteps ? end - at : kSteps;
+  for (int run = first_run; run <= last_run; ++run) {
+    for (int at = run * kSteps; at < blocks; at += kRuns * kSteps) {
+      const int now = blocks - at < kSteps ? blocks - at : kSteps;
       __syncthreads();  // what is there has been used
-      for (int i = me; i < now * kOutputs * 4; i += kBlockThreads) {
-        const int part = i % 4, output = i / 4 % kOutputs, step = i / 4 / kOutputs;
-        if (output >= w.outputs) continue;
+#pragma unroll
+      for (int n = 0; n < kOutputs * kSteps / kBlockThreads; ++n) {
+        const int i = n * kBlockThreads + me, step = i % kSteps, output = i / kSteps;
+        if (step >= now || output >= w.outputs) continue;
         const unsigned char* row = WeightRow(w, output);
-        const Part q = Block<kType>::Load(row, at + step, part);
-        weights[step][output][q.at[0]] = q.word[0];
-        weights[step][output][q.at[1]] = q.word[1];
-        if (part % 2 == 0) scales[step][output][part / 2] = q.scale;
-        if (part == 0) ends[step][output] = Block<kType>::ScaleOf(row, at + step);
+        const Whole q = Block<kType>::LoadWhole(row, at + step);
+        int4* const to = reinterpret_cast<int4*>(&weights[step][output * kPitch]);
+        to[0] = int4{q.word[0], q.word[1], q.word[2], q.word[3]};
+        to[1] = int4{q.word[4], q.word[5], q.word[6], q.word[7]};
+        scales[step][output][0] = q.scale[0];
+        scales[step][output][1] = q.scale[1];
+        ends[step][output] = Block<kType>::ScaleOf(row, at + step);
       }
-      for (int i = me; i < now * kTokens * 8; i += kBlockThreads) {
-        const int word = i % 8, token = i / 8 % kTokens, step = i / 8 / kTokens;
-        if (token >= w.count) continue;
-        const int64_t row = InputRow(p, w, token) * p.batch + w.batch;
-        codes[step][token][word] =
-            reinterpret_cast<const int*>(p.in.codes + row * p.width)[(at + step) * 8 + word];
-        if (word == 0) {
-          steps[step][token] = p.in.steps[row * blocks + at + step];
-          sums[step][token] = p.in.sums[row * blocks + at + step];
+#pragma unroll
+      for (int n = 0; n < kTokens * kSteps * 2 / kBlockThreads; ++n) {
+        const int i = n * kBlockThreads + me, half = i % 2, step = i / 2 % kSteps;
+        const int token = i / 2 / kSteps;
+        if (step >= now || token >= w.count) continue;
+        const int64_t block = first_block[token] + at + step;
+        *reinterpret_cast<int4*>(&codes[step][token * kPitch + half * 4]) =
+            reinterpret_cast<const int4*>(p.in.codes + block * 32)[half];
+        if (half == 0) {
+          steps[step][token] = p.in.steps[block];
+          sums[step][token] = p.in.sums[block];
         }
       }
       __syncthreads();
       for (int step = 0; step < now; ++step) {
         int a[4];
-        for (int i = 0; i < 4; ++i) a[i] = weights[step][mine + i % 2 * 8][t + i / 2 * 4];
+        for (int i = 0; i < 4; ++i) a[i] = weights[step][(mine + i % 2 * 8) * kPitch + t + i / 2 * 4];
         const Scale upper = ends[step][mine], lower = ends[step][mine + 8];
         const int* upper_scale = scales[step][mine];
         const int* lower_scale = scales[step][mine + 8];
 #pragma unroll
         for (int n = 0; n < kGroups; ++n) {
           if (n * 8 >= w.count) continue;
-          const int b[2] = {codes[step][n * 8 + g][t], codes[step][n * 8 + g][t + 4]};
+          const int* const x = &codes[step][(n * 8 + g) * kPitch + t];
+          const int b[2] = {x[0], x[4]};
+          const float2 step_pair = *reinterpret_cast<const float2*>(&steps[step][n * 8 + 2 * t]);
+          const int2 sum_pair = *reinterpret_cast<const int2*>(&sums[step][n * 8 + 2 * t]);
           int dot[4] = {};
           if constexpr (kHalves) {
             int second[4] = {};
@@ -187,12 +207,12 @@ __global__ void QuantizedTileKernel(Product p) {
           }
           for (int i = 0; i < 4; ++i) {
             const Scale& s = i < 2 ? upper : lower;
-            const int token = n * 8 + 2 * t + i % 2;
             float value = s.d * static_cast<float>(dot[i]);
             if constexpr (Block<kType>::kHasMinimum) {
-              value -= s.minimum * static_cast<float>(s.minimum_scale * sums[step][token]);
+              value -= s.minimum * static_cast<float>(s.minimum_scale *
+                                                   (i % 2 == 0 ? sum_pair.x : sum_pair.y));
             }
-            chain[n][i] = fmaf(steps[step][token], value, chain[n][i]);
+            chain[n][i] = fmaf(i % 2 == 0 ? step_pair.x : step_pair.y, value, chain[n][i]);
           }
         }
       }
@@ -208,9 +228,30 @@ __global__ void QuantizedTileKernel(Product p) {
 #pragma unroll
   for (int n = 0; n < kGroups; ++n) {
     for (int i = 0; i < 4; ++i) {
-      Store(p, w, mine + i / 2 * 8, n * 8 + 2 * t + i % 2, total[n][i]);
+      const int output = mine + i / 2 * 8, token = n * 8 + 2 * t + i % 2;
+      if (whole) {
+        Store(p, w, output, token, total[n][i]);
+      } else if (output < w.outputs && token < w.count) {
+        split.sums[((first_run * p.rows + w.first + token) * p.batch + w.batch) * p.outputs +
+                   w.output + output] = total[n][i];
+      }
     }
   }
+}
+
+// Grid: (outputs, rows, batch).
+__global__ void AddRunsKernel(Product p, Split split) {
+  const int64_t output = GlobalThread(), row = blockIdx.y, batch = blockIdx.z;
+  if (output >= p.outputs) return;
+  const int64_t at = (row * p.batch + batch) * p.outputs + output;
+  float y = 0;
+#pragma unroll
+  for (int run = 0; run < kRuns; ++run) {
+    y += split.sums[run * p.rows * p.batch * p.outputs + at];
+  }
+  if (p.bias != nullptr) y += p.bias[output];
+  float* out = At<float>(p.out, row, batch) + output;
+  *out = p.accumulate ? *out + y : y;
 }
 
 // -------- plain weights -------------------------------------------------------------------------------
@@ -226,7 +267,7 @@ __global__ void PlainTileKernel(Product p) {
   __shared__ float weights[kColumns][kOutputs + 1];
   __shared__ float inputs[kColumns][kTokens + 1];
   Work w;
-  if (!FindWork(p, w)) return;
+  if (!FindWork(p, blockIdx.z, w)) return;
   const int me = static_cast<int>(threadIdx.x);
   const int my_output = me % 16, my_token = me / 16;  // and every 16th, every 8th from there
   float chain[4][4], total[4][4];
@@ -291,8 +332,14 @@ void MultiplyTiles(Context& c, const Product& p) {
     constexpr uint32_t kType = decltype(type)::value;
     if constexpr (IsPlain(kType)) {
       Launch(c, grid, PlainTileKernel<kType>, p);
+    } else if (grouped || grid.x * grid.y * grid.z >= kFewTiles || p.width < kLongWidth) {
+      Launch(c, grid, QuantizedTileKernel<kType>, p, Split{});
     } else {
-      Launch(c, grid, QuantizedTileKernel<kType>, p);
+      const Split split{c.Take<float>(kRuns * p.rows * p.batch * p.outputs)};
+      const Grid runs{.x = grid.x, .y = grid.y, .z = grid.z * kRuns};
+      Launch(c, runs, QuantizedTileKernel<kType>, p, split);
+      const Grid ends{.x = DivideUp(p.outputs, kBlockThreads), .y = p.rows, .z = p.batch};
+      Launch(c, ends, AddRunsKernel, p, split);
     }
   });
 }

@@ -29,6 +29,7 @@ struct SimtGraph {
 struct SimtGraphExec {
   std::vector<Work> work;
 };
+struct SimtPool {};
 
 namespace {
 
@@ -263,9 +264,26 @@ cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
   *free = M().card.memory - std::min(M().card.memory, M().usage.device_bytes);
   return cudaSuccess;
 }
-cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t* pool, int) {
-  *pool = nullptr;
+cudaError_t cudaMemPoolCreate(cudaMemPool_t* pool, const cudaMemPoolProps* properties) {
+  SIMT_CALL();
+  if (properties->allocType != cudaMemAllocationTypePinned ||
+      properties->location.type != cudaMemLocationTypeDevice) {
+    return cudaErrorInvalidValue;
+  }
+  *pool = new SimtPool;
+  ++M().usage.pools;
   return cudaSuccess;
+}
+cudaError_t cudaMemPoolDestroy(cudaMemPool_t pool) {
+  std::lock_guard lock(M().mutex);
+  --M().usage.pools;
+  delete pool;
+  return cudaSuccess;
+}
+// Memory that was given back in a stream is free when the stream has come to it.
+cudaError_t cudaMemPoolTrimTo(cudaMemPool_t, size_t) {
+  SIMT_CALL();
+  return DrainAll();
 }
 cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t, cudaMemPoolAttr, void*) { return cudaSuccess; }
 
@@ -279,8 +297,9 @@ cudaError_t cudaFree(void* p) {
   DrainAll();
   return Give(p);
 }
-cudaError_t cudaMallocAsync(void** p, size_t bytes, cudaStream_t stream) {
+cudaError_t cudaMallocFromPoolAsync(void** p, size_t bytes, cudaMemPool_t pool, cudaStream_t stream) {
   SIMT_CALL();
+  if (pool == nullptr) return cudaErrorInvalidValue;
   if (stream->capturing) return cudaErrorStreamCaptureUnsupported;
   cudaError_t error = Take(p, bytes, false);
   if (error != cudaSuccess && DrainAll() == cudaSuccess) error = Take(p, bytes, false);
@@ -429,8 +448,4 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
     if (event->stream == of) RunUntil(event);
     return cudaSuccess;
   });
-}
-cudaError_t cudaDeviceSynchronize() {
-  SIMT_CALL();
-  return DrainAll();
 }

@@ -22,7 +22,7 @@ void LoseDevice();               // every later call fails, as after a kernel's 
 // What is alive: a test that frees everything expects zeros.
 struct Usage {
   size_t device_bytes = 0, host_bytes = 0;
-  int streams = 0, events = 0, graphs = 0;
+  int streams = 0, events = 0, graphs = 0, pools = 0;
   bool operator==(const Usage&) const = default;
 };
 Usage InUse();
