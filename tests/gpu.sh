@@ -86,6 +86,10 @@ compare() {  # compare FILE FILE: what differs, or how many experts are the same
 : >"$results"
 say "# GPUs, $(date -u +%F), $(uname -m), $("$raison" --version)"
 "$raison" devices | tee -a "$results"
+# What a card's figures depend on besides.
+! command -v nvidia-smi >/dev/null ||
+  nvidia-smi --format=csv --query-gpu=name,driver_version,clocks.sm,clocks.max.sm,clocks.mem,power.limit,ecc.mode.current,mig.mode.current \
+    2>&1 | tee -a "$results"
 names=$("$raison" devices --json | awk -F'"' -v all="${RAISON_GPU_ALL:-}" '
   $2 == "name" { name = $4 } $2 == "kind" { kind = $4 }
   $2 == "problem" && $4 == "" && name ~ /:/ && (all != "" || kind != "cpu") { printf "%s ", name }') ||
