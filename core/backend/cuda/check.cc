@@ -7,7 +7,7 @@ namespace {
 
 constexpr int64_t kMostInt = INT32_MAX;
 constexpr int64_t kMostGrid = 65535;           // of a grid's second and third dimension
-constexpr int64_t kSharedBytes = 47 << 10;     // of 48 KiB; kernels have a little of their own
+constexpr int64_t kSharedBytes = 47 << 10;     // of 48 KiB; kernels have a little more than is counted
 constexpr int64_t kRowsPerBlock = 8;           // at most, of a product (product.h, kMostTokens)
 
 absl::Status AtMost(const char* op, const char* what, int64_t value, int64_t most) {

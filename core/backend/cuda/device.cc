@@ -84,6 +84,11 @@ absl::StatusOr<std::unique_ptr<Device>> Device::Open(const rsn_backend_host* hos
   }
   device->info_ = info;
   RSN_RETURN_IF_ERROR(device->Enter());
+  // A build for some cards only, or one card of several that is newer than the code.
+  if (const cudaError_t error = FindCode(); error != cudaSuccess) {
+    return absl::UnavailableError(absl::StrCat(info.name, " cannot be opened: ",
+                                               device->Check(error, "code for the card").message()));
+  }
   cudaDeviceProp properties;
   RSN_RETURN_IF_ERROR(device->Check(cudaGetDeviceProperties(&properties, device->index_),
                                     "cudaGetDeviceProperties"));

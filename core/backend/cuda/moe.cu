@@ -22,6 +22,8 @@ __device__ inline bool IsBetter(float a, int i, float b, int j) {
   return a > b || (a == b && i < j);
 }
 
+__host__ __device__ constexpr int MaskWords(int experts) { return (experts + kWarp - 1) / kWarp; }
+
 // One block per row. Scores are formed in f64 and rounded once, as they decide which experts run.
 __global__ void RouteKernel(RouteArgs a) {
   __shared__ double sums[kBlockThreads / kWarp];
@@ -77,35 +79,39 @@ __global__ void RouteKernel(RouteArgs a) {
     }
     __syncthreads();
   }
-  // Chosen: fewer than `used` are better. Marked in place: logits' ranks are kept until all know.
+  // Chosen: fewer than `used` are better. A bit for each expert, which gives the place among the chosen.
+  unsigned* const masks = reinterpret_cast<unsigned*>(group_scores + a.groups);  // (MaskWords)
+  int* const chosen = reinterpret_cast<int*>(masks + MaskWords(a.experts));      // (used)
   for (int first = 0; first < a.experts; first += step) {
     const int e = first + me;
-    bool chosen = false;
+    int better = a.used;
     if (e < a.experts) {
-      int better = 0;
+      better = 0;
       const float mine = RankOf(choice[e]);
       for (int other = 0; other < a.experts && better < a.used; ++other) {
         better += IsBetter(RankOf(choice[other]), other, mine, e);
       }
-      chosen = better < a.used;
     }
-    if (e < a.experts) reinterpret_cast<int*>(group_scores + a.groups)[e] = chosen;
+    const unsigned mask = __ballot_sync(kAllLanes, better < a.used);
+    if (e < a.experts && e % kWarp == 0) masks[e / kWarp] = mask;
   }
   __syncthreads();
-  if (me != 0) return;
-  const int* marks = reinterpret_cast<const int*>(group_scores + a.groups);  // (experts)
+  for (int e = me; e < a.experts; e += step) {
+    const unsigned bit = 1u << e % kWarp, mask = masks[e / kWarp];
+    if ((mask & bit) == 0) continue;
+    int place = __popc(mask & (bit - 1));
+    for (int m = 0; m < e / kWarp; ++m) place += __popc(masks[m]);
+    chosen[place] = e;
+  }
+  __syncthreads();
+  double sum = 0;
+  for (int i = 0; i < a.used; ++i) sum += static_cast<double>(scores[chosen[i]]);
+  const double divisor = a.normalize ? sum + 1e-20 : 1.0;
   int* ids = At<int>(a.ids, t);
   float* weights = At<float>(a.weights, t);
-  double sum = 0;
-  int count = 0;
-  for (int e = 0; e < a.experts && count < a.used; ++e) {
-    if (marks[e] == 0) continue;
-    ids[count++] = e;
-    sum += static_cast<double>(scores[e]);
-  }
-  const double divisor = a.normalize ? sum + 1e-20 : 1.0;
-  for (int i = 0; i < count; ++i) {
-    weights[i] = static_cast<float>(static_cast<double>(scores[ids[i]]) / divisor *
+  for (int i = me; i < a.used; i += step) {
+    ids[i] = chosen[i];
+    weights[i] = static_cast<float>(static_cast<double>(scores[chosen[i]]) / divisor *
                                     static_cast<double>(a.scale));
   }
 }
@@ -256,8 +262,9 @@ void Run(Context& c, const rsn_moe_route& a) {
   k.masked_are_zero = a.masked_are_zero != 0;
   k.normalize = a.normalize != 0;
   k.scale = a.scale;
-  // scores, choice and marks of every expert, scores of every group
-  const size_t shared = (3 * static_cast<size_t>(k.experts) + a.groups) * sizeof(float);
+  // scores, choice and a bit of every expert, scores of every group, the chosen
+  const size_t shared =
+      static_cast<size_t>(2 * k.experts + k.groups + MaskWords(k.experts) + k.used) * sizeof(float);
   Launch(c, {.x = a.logits.shape[0], .shared = shared}, RouteKernel, k);
 }
 

@@ -24,6 +24,8 @@ inline bool IsPacked(const rsn_tensor& t) {
          t.shape[t.rank - 1] % kPackedWidth == 0;
 }
 inline uint32_t TypeOf(const rsn_tensor& t) { return IsPacked(t) ? kPackedQ8 : t.dtype; }
+// Whether the plug-in was built with code that runs on the thread's card.
+cudaError_t FindCode();
 // Packs groups of plain Q8_0 where they lie.
 cudaError_t PackQ8(void* data, int64_t groups, cudaStream_t stream);
 

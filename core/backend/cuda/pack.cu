@@ -36,6 +36,15 @@ struct NoScratch : Scratch {
 
 }  // namespace
 
+cudaError_t FindCode() {
+#ifdef __CUDACC__
+  cudaFuncAttributes attributes;
+  return cudaFuncGetAttributes(&attributes, reinterpret_cast<const void*>(PackKernel));
+#else
+  return cudaSuccess;
+#endif
+}
+
 cudaError_t PackQ8(void* data, int64_t groups, cudaStream_t stream) {
   NoScratch none;
   Context c{.stream = stream, .scratch = none, .fault = nullptr};

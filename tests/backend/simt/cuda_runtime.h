@@ -123,6 +123,7 @@ template <typename T>
 T __ldg(const T* p) {
   return *p;
 }
+inline int __popc(unsigned v) { return __builtin_popcount(v); }
 inline unsigned __funnelshift_r(unsigned low, unsigned high, unsigned shift) {
   return static_cast<unsigned>((static_cast<uint64_t>(high) << 32 | low) >> (shift & 31));
 }
