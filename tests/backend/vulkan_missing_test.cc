@@ -79,7 +79,8 @@ TEST(VulkanMissing, AFeatureIsNamed) {
   EXPECT_NE(without([](auto& c) { c.shared_memory = 8192; }).find("8192"), std::string::npos);
 }
 
-// Every module gets the capability first and the mode of its one function behind it, and keeps all else.
+// Every module gets the capability first and the mode of its one function behind it, and keeps all
+// else.
 TEST(VulkanMissing, ShadersKeepNanWhereTheDeviceCan) {
   for (uint32_t s = 0; s < static_cast<uint32_t>(vulkan::Shader::kCount); ++s) {
     const vulkan::ShaderCode code = vulkan::CodeOf(static_cast<vulkan::Shader>(s));

@@ -74,8 +74,8 @@ struct Recording {
   Hazards hazards;
 };
 
-// Multiply-adds of a submission: more are submitted apart. Drivers take a card that is busy with one
-// for some seconds to be hung, and the slowest do 10^11 in about one.
+// Multiply-adds of a submission: more are submitted apart. Drivers take a card that is busy with
+// one for some seconds to be hung, and the slowest do 10^11 in about one.
 inline constexpr uint64_t kMostWork = uint64_t{1} << 37;
 
 class Queue {
