@@ -1,5 +1,5 @@
 # Fails where SWIG did not know a type: it makes an opaque SWIGTYPE_p_ class of it, without a warning,
-# and the value would be of no use to anybody.
+# and the value would be of no use to anybody. Also where a wrapper loads the built-in model on its way.
 file(GLOB files ${FOLDER}/*)
 if(NOT files)
   message(FATAL_ERROR "SWIG wrote nothing into ${FOLDER}")
@@ -10,6 +10,13 @@ foreach(file ${files})
     list(APPEND opaque ${file})
   endif()
 endforeach()
+if(EXISTS ${WRAPPER})
+  file(STRINGS ${WRAPPER} lines REGEX "^ *raison::Model result *;")
+  if(lines)
+    file(REMOVE ${WRAPPER})
+    message(FATAL_ERROR "${WRAPPER} makes a Model before its guard: the valuewrapper of raison.i is gone")
+  endif()
+endif()
 if(opaque)
   file(REMOVE ${WRAPPER})
   list(JOIN opaque "\n  " opaque)

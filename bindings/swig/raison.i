@@ -55,6 +55,8 @@ RAISON_RECORD(std::vector<raison::swig::LogLine>)
 %rename(NativeLog) raison::swig::LogQueue;
 %rename(NativeLoading) raison::swig::Loading;
 
+/* SWIG's wrappers declare their result first: of a Model that would load the built-in one, outside of any guard. */
+%feature("valuewrapper") raison::Model;
 /* Models are made by a Loading, which can be watched and cancelled. */
 %ignore raison::Model::Model;
 %ignore raison::Model::FromBytes;

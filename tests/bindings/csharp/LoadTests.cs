@@ -54,6 +54,22 @@ namespace Raison.Tests
         }
 
         [Test]
+        private static void AFileIsLoadedWithoutTheBuiltInModel()
+        {
+            string path = Fixture.Model.Info.Path;
+            SetEnv("RAISON_MODEL_PATH", "/no/such/model", 1);
+            try
+            {
+                Model.Load(path).Dispose();
+                Check.Throws<FileNotFoundException>(() => Model.Load());
+            }
+            finally
+            {
+                UnsetEnv("RAISON_MODEL_PATH");
+            }
+        }
+
+        [Test]
         private static void BytesAreAModelToo()
         {
             byte[] bytes = File.ReadAllBytes(Fixture.Model.Info.Path);

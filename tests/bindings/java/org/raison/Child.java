@@ -21,6 +21,7 @@ final class Child {
         Library.version();
         Runtime.getRuntime().halt(0);
       }
+      case "file" -> file(arguments[1]);
       case "log" -> log();
       case "memory" -> memory();
       default -> throw new IllegalArgumentException(arguments[0]);
@@ -44,6 +45,17 @@ final class Child {
             path.getFileName()
                 + (Files.isDirectory(path) ? " " + Files.getAttribute(path, "unix:mode") : ""));
       }
+    }
+  }
+
+  private static void file(String path) {
+    try (Model model = new Model(path)) {
+      System.out.println(model.info().name());
+    }
+    try {
+      new Model().close();
+    } catch (ModelFileException error) {
+      System.out.println(error.status());
     }
   }
 

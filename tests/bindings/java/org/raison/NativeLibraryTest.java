@@ -253,6 +253,20 @@ class NativeLibraryTest {
   }
 
   @Test
+  void aFileIsLoadedWithoutTheBuiltInModel() throws Exception {
+    String file = Fixture.root().resolve("samples/petit/petit-q8_0.gguf").toString();
+    List<String> command =
+        Fixture.java(
+            List.of("-cp", classes() + ":" + Fixture.build().resolve("maven/test-classes")),
+            Child.class.getName(),
+            "file",
+            file);
+    Fixture.Finished loaded =
+        Fixture.execute(command, Map.of("RAISON_MODEL_PATH", "/no/such/model"));
+    assertEquals("Petit\nNOT_FOUND\n", loaded.output());
+  }
+
+  @Test
   void cyclesLeaveMemoryFlat() throws Exception {
     // One compiler, a heap that is there from the beginning: what grows is the library's.
     List<String> options =
