@@ -25,7 +25,7 @@ readonly CACHE="${XDG_CACHE_HOME:-$HOME/.cache}/raison"
 readonly ABSEIL_SERIES=20220623                # Debian 12's Abseil; the code is written against it
 readonly ABSEIL_STAMP="$ABSEIL_SERIES CVE-2025-0838 1"
 readonly SYSROOT_STAMP="arm64 pcre2 json rust 2"
-readonly WINDOWS_STAMP="windows pcre2 json rust 1"
+readonly WINDOWS_STAMP="windows pcre2 json rust 2"
 # What a driver of the 580 series can run, PTX included; cuBLAS is opened at run time and not built with.
 readonly CUDA_WHEELS=(nvidia-cuda-nvcc==13.0.88 nvidia-cuda-crt==13.0.88 nvidia-nvvm==13.0.88
                       nvidia-cuda-runtime==13.0.96 nvidia-cuda-cccl==13.0.85)
@@ -301,8 +301,10 @@ fetch_sysroot() {
 }
 
 # Debian has neither PCRE2 nor a new enough Rust standard library for Windows: both are built from its
-# sources, the latter by cargo's -Zbuild-std, from the crates that come with that source. PCRE2 is
-# Debian 13's: its archive has all security fixes as one patch over the upstream file.
+# sources, the latter by cargo's -Zbuild-std, from the crates that come with that source, as bitcode too:
+# core/model/text/jinja optimises it together with its own code. The target is Rust's for Windows 7 and
+# later: the one for Windows 10 needs bcryptprimitives.dll, which Wine 8 has not. PCRE2 is Debian 13's: its
+# archive has all security fixes as one patch over the upstream file.
 fetch_windows() {
   local dir=$CACHE/setup.windows deb
   rm -rf "$dir"
@@ -330,12 +332,12 @@ fetch_windows() {
     DESTDIR=$dir/root ninja -C "$dir/pcre2/build" install >>"$dir/pcre2.log" ||
     fail "PCRE2 cannot be built for Windows: $dir/pcre2.log"
 
-  local target=x86_64-pc-windows-gnu library
+  local target=x86_64-win7-windows-gnu library
   library=$(echo "$dir/root/usr/src"/rustc-*/library)
   printf '[package]\nname = "empty"\nversion = "0.0.0"\nedition = "2021"\n' >"$dir/crate/Cargo.toml"
   echo '#![no_std]' >"$dir/crate/src/lib.rs"
-  (cd "$dir/crate" && RUSTC=$dir/root/rustc RUSTC_BOOTSTRAP=1 cargo build --quiet --release --offline \
-    -Zbuild-std=std,panic_unwind --target "$target" \
+  (cd "$dir/crate" && RUSTC=$dir/root/rustc RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Cembed-bitcode=yes \
+    cargo build --quiet --release --offline -Zbuild-std=std,panic_unwind --target "$target" \
     --config 'source.crates-io.replace-with="debian"' \
     --config "source.debian.directory=\"$library/vendor\"") ||
     fail "Rust's standard library cannot be built for Windows"

@@ -8,7 +8,7 @@ include(CMakePackageConfigHelpers)
 if(TARGET raison AND WIN32)
   # What RSN_API marks is exported and nothing else. The number is that of the SONAME: Windows takes
   # a DLL whose name is loaded already for the one that is wanted.
-  target_link_options(raison PRIVATE -Wl,--gc-sections -Wl,--exclude-all-symbols)
+  target_link_options(raison PRIVATE -Wl,--exclude-all-symbols)
   set_target_properties(raison PROPERTIES
     RUNTIME_OUTPUT_NAME raison${PROJECT_VERSION_MAJOR}
     RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin   # beside programs

@@ -33,5 +33,5 @@ endforeach()
 
 set(CMAKE_CROSSCOMPILING_EMULATOR ${CMAKE_CURRENT_LIST_DIR}/../wine.sh)
 # For the Rust pieces: cargo is the machine's, the compiler and its standard library the sysroot's.
-set(RAISON_RUST_TARGET x86_64-pc-windows-gnu)
+set(RAISON_RUST_TARGET x86_64-win7-windows-gnu)
 set(RAISON_RUSTC ${raison_sysroot}/rustc)

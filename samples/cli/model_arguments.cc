@@ -1,13 +1,13 @@
 #include "samples/cli/model_arguments.h"
 
 #include <chrono>
-#include <filesystem>
 #include <fstream>
 #include <iterator>
 
 #include "samples/cli/errors.h"
 #include "samples/cli/hub.h"
 #include "samples/cli/interrupt.h"
+#include "samples/cli/paths.h"
 #include "samples/cli/terminal.h"
 
 namespace raison::cli {
@@ -50,7 +50,7 @@ class LoadProgress {
 };
 
 std::string ReadTemplate(const std::string& path) {
-  std::ifstream in(std::filesystem::path(path), std::ios::binary);
+  std::ifstream in(ToPath(path), std::ios::binary);
   if (!in) throw Failure("--chat-template: " + path + " cannot be opened");
   std::string text{std::istreambuf_iterator<char>(in), {}};
   if (text.empty()) throw Failure("--chat-template: " + path + " is empty");

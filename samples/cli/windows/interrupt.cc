@@ -36,7 +36,9 @@ long ReadConsoleText(HANDLE input, char* to, size_t size) {
   wchar_t wide[kMost + 1];  // and the second half of a pair
   DWORD count = 0;
   const DWORD want = static_cast<DWORD>(std::min(size / 4, kMost));
+  SetLastError(ERROR_SUCCESS);
   if (ReadConsoleW(input, wide, want, &count, nullptr) == 0) return -1;
+  if (count == 0 && GetLastError() == ERROR_OPERATION_ABORTED) return -1;  // Ctrl-C
   if (count > 0 && IS_HIGH_SURROGATE(wide[count - 1])) {
     DWORD more = 0;
     if (ReadConsoleW(input, wide + count, 1, &more, nullptr) != 0) count += more;
