@@ -58,6 +58,13 @@ cuda=()
 targets+=(all)
 natives linux-x64 "${cuda[@]}"
 unset 'targets[-1]'
+cuda_built=0
+if [[ -f $work/linux-x64/lib/libraison-cuda.so ]]; then
+  cuda_built=1
+  cuda_targets=(raison_natives_cuda)
+  [[ ! -d $work/linux-x64/java/natives ]] || cuda_targets+=(raison_java_natives_cuda)
+  ninja -C "$work/linux-x64" "${cuda_targets[@]}" >>"$work/linux-x64.log" || fail "see $work/linux-x64.log"
+fi
 expected=$("$work/linux-x64/samples/stream_c")
 [[ $expected == *"[final answer: 3]"* ]] || fail "the stream sample answers: $expected"
 if command -v dpkg-deb >/dev/null; then
@@ -202,7 +209,7 @@ for python in $pythons; do
   fi
   mv "$work"/wheels/*.whl "$out/"
 done
-if [[ -f $work/linux-x64/lib/libraison-cuda.so ]]; then
+if ((cuda_built)); then
   say "raison-cuda"
   rm -rf "$work/wheels"
   SKBUILD_CMAKE_DEFINE="RAISON_CUDA_LIBRARY=$work/linux-x64/lib/libraison-cuda.so" \
@@ -221,8 +228,12 @@ if [[ -x $dotnet && -d $work/linux-x64/csharp-native ]]; then
   options=(-nologo -v quiet "-p:RaisonBuild=$work/linux-x64" "-p:PackageOutputPath=$out")
   ((!arm)) || options+=("-p:RaisonArm64Build=$work/linux-arm64")
   ((!win)) || options+=("-p:RaisonWindowsBuild=$work/win-x64")
-  DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 MSBUILDDISABLENODEREUSE=1 UseSharedCompilation=false \
-    "$dotnet" pack "${options[@]}" "$root/bindings/csharp/Raison"
+  packages=(Raison)
+  ((!cuda_built)) || packages+=(Raison.Cuda)
+  for package in "${packages[@]}"; do
+    DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 MSBUILDDISABLENODEREUSE=1 UseSharedCompilation=false \
+      "$dotnet" pack "${options[@]}" "$root/bindings/csharp/$package"
+  done
 else
   lacks "the NuGet package (packaging/setup.sh --with-csharp)"
 fi
@@ -233,6 +244,7 @@ if [[ -d $work/linux-x64/java/natives ]] && command -v mvn >/dev/null; then
   options=(-DskipTests "-Draison.build=$work/linux-x64")
   ((!arm)) || options+=("-Draison.arm64.build=$work/linux-arm64")
   ((!win)) || options+=("-Draison.windows.build=$work/win-x64")
+  ((!cuda_built)) || options+=(-Draison.cuda)
   mvn -B -q --no-transfer-progress "-Dmaven.repo.local=${XDG_CACHE_HOME:-$HOME/.cache}/raison/maven" \
     -f "$root/bindings/java" "${options[@]}" package
   cp "$work"/linux-x64/maven/raison-*.jar "$out/"

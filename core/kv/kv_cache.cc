@@ -7,7 +7,7 @@ namespace raison {
 absl::Status KvGeometry::Check() const {
   const uint64_t page_bytes = BytesPerToken() * kPageTokens;
   if (bytes >= page_bytes) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("kv_bytes = ", bytes,
+  return absl::ResourceExhaustedError(absl::StrCat("kv_bytes = ", bytes,
                                                  " does not hold one page of ", kPageTokens,
                                                  " tokens (", page_bytes, " bytes)"));
 }
