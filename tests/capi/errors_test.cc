@@ -69,6 +69,13 @@ TEST(Errors, AContextBeyondTheModelsOwnIsRefused) {
   EXPECT_NE(std::string(rsn_last_error()).find("own limit"), std::string::npos);
 }
 
+TEST(Errors, ACacheOfLessThanAPageIsNoFaultOfTheFile) {
+  ModelOptions options;
+  options.kv_bytes = 1;
+  EXPECT_EQ(StatusOf([&] { Model("", options); }), RSN_ERR_MEMORY);
+  EXPECT_NE(std::string(rsn_last_error()).find("kv_bytes = 1 "), std::string::npos);
+}
+
 TEST(Errors, ASessionThatGetsNoPageFailsAndGoesOnLater) {
   constexpr uint64_t kPage = 64;  // tokens
   ModelOptions options;
