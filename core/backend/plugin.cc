@@ -49,7 +49,8 @@ std::vector<Plugin> FindPlugins(const std::string& backend_path) {
   std::vector<Plugin> plugins;
   if (!backend_path.empty()) AddPlace(backend_path, plugins);
   for (const absl::string_view place :
-       absl::StrSplit(EnvironmentVariable("RAISON_BACKEND_PATH"), kPathListSeparator, absl::SkipEmpty())) {
+       absl::StrSplit(EnvironmentVariable("RAISON_BACKEND_PATH"), kPathListSeparator,
+                      absl::SkipEmpty())) {
     AddPlace(std::string(place), plugins);
   }
   AddPlace(LibraryFolder(), plugins);

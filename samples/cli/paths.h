@@ -1,5 +1,5 @@
-// Paths are UTF-8 in this program, on every system; std::filesystem would read char as the system's own
-// encoding, which on Windows is another one.
+// Paths are UTF-8 in this program, on every system; std::filesystem would read char as the system's
+// own encoding, which on Windows is another one.
 #pragma once
 
 #include <filesystem>

@@ -20,6 +20,12 @@ final class NativeLibrary {
 
   private static final String FILE = System.mapLibraryName("raison_java");
 
+  /**
+   * What FILE needs, by its name on Windows, which looks for it beside java.exe instead of beside
+   * FILE, unless it is loaded already. There is no file of such a name on other systems.
+   */
+  private static final String NEEDED = System.mapLibraryName("raison" + VERSION_NUMBER / 10000);
+
   private static volatile boolean loaded;
 
   private NativeLibrary() {}
@@ -98,6 +104,10 @@ final class NativeLibrary {
       return false;
     }
     try {
+      File needed = new File(file.getAbsoluteFile().getParentFile(), NEEDED);
+      if (needed.exists()) {
+        System.load(needed.getPath());
+      }
       System.load(absolute);
       return true;
     } catch (UnsatisfiedLinkError error) {
