@@ -493,7 +493,8 @@ stage_packages() {
   return $rc
 }
 
-# Every operation, whole models and an answer, on every instruction level that this machine has.
+# Every operation, whole models and an answer, on every instruction level that this machine has and on a
+# Vulkan device (Debian's software driver, where there is no other).
 stage_selftest() {
   need_tool
   local level rc=0 ran=0
@@ -504,6 +505,11 @@ stage_selftest() {
     fi
     if RAISON_CPU=$level "$(tool)" selftest --backend cpu; then ran=$((ran + 1)); else rc=1; fi
   done
+  if "$(tool)" devices | grep '^vulkan:0 ' >/dev/null; then
+    if "$(tool)" selftest --backend vulkan:0; then ran=$((ran + 1)); else rc=1; fi
+  else
+    note_skip "vulkan: $("$(tool)" devices | sed -n 's/^vulkan *//p')"
+  fi
   count "$ran" "$rc" 0
   return $rc
 }

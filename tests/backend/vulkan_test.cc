@@ -1,5 +1,5 @@
-// The Vulkan back end as a plug-in: opened by path, judged by the conformance kit on the software
-// driver (ctest sets the environment), and its error paths.
+// The Vulkan back end as a plug-in, opened by path on the software driver: devices, memory, and its error
+// paths. Its operations are judged by `raison selftest --backend vulkan:0` (stage selftest).
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -10,33 +10,10 @@
 #include <vector>
 
 #include "core/backend/conformance/conformance.h"
-#include "core/backend/reference/reference_backend.h"
 #include "tests/backend/vulkan_plugin.h"
 
 namespace raison {
 namespace {
-
-class Conformance : public testing::TestWithParam<const char*> {};
-
-TEST_P(Conformance, Op) {
-  SKIP_WITHOUT_A_DRIVER();
-  const auto report = conformance::RunSuite({.subject = OpenPlugin,
-                                             .reference = OpenReferenceBackend,
-                                             .threads = {1},
-                                             .only_op = GetParam()});
-  ASSERT_TRUE(report.ok()) << report.status();
-  EXPECT_GT(report->run, 0);
-  EXPECT_TRUE(report->refused.empty()) << report->refused.front().name;
-  for (const std::string& failure : report->failures) ADD_FAILURE() << failure;
-  for (const auto& [key, worst] : report->worst) RecordProperty(key, worst.where);
-}
-
-INSTANTIATE_TEST_SUITE_P(Vulkan, Conformance,
-                         testing::Values("embed", "gather_rows", "rms_norm", "rope_table", "rope",
-                                         "silu_mul", "kv_write", "kv_copy_page", "matmul",
-                                         "attention", "mla_attention", "moe_route", "moe_experts",
-                                         "reduce_logits", "step"),
-                         [](const auto& info) { return std::string(info.param); });
 
 TEST(VulkanDevices, AreListedSoftwareLastAndDescribed) {
   SKIP_WITHOUT_A_DRIVER();

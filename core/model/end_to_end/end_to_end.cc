@@ -227,7 +227,8 @@ void Judge(const Subject& s, const EndToEndResult& r, uint32_t broken,
                            divergence, kMeanDivergence));
     }
   }
-  if (s.trained && !(r.agreement >= kAgreement)) {
+  // Random weights in few bits have near ties, which the margins below take care of.
+  if ((s.trained || s.required) && !(r.agreement >= kAgreement)) {
     fail(absl::StrFormat("%.2f %% of the greedy tokens agree, wanted %.2f %%", 100 * r.agreement,
                          100 * kAgreement));
   }
