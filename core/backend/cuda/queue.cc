@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <chrono>
-#include <condition_variable>
 #include <cstring>
 #include <utility>
 
 #include "core/backend/cuda/errors.h"
+#include "core/base/os/condition_variable.h"
 
 namespace raison::cuda {
 namespace {

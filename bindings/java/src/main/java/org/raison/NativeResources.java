@@ -20,9 +20,9 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The native files of the jar, and those of raison-cuda's where it is there, in a temporary folder that only this user can read, for as long as
- * this JVM lives. A JVM that was killed leaves its folder; a later one removes it: each holds a
- * lock in its own.
+ * The native files of the jar, and those of raison-cuda's where it is there, in a temporary folder
+ * that only this user can read, for as long as this JVM lives. A JVM that was killed leaves its
+ * folder; a later one removes it: each holds a lock in its own.
  */
 final class NativeResources {
   private static final String PREFIX = "raison-java-";
