@@ -23,7 +23,7 @@
 #include "core/model/end_to_end/random_checkpoint.h"
 #include "core/model/model.h"
 #include "core/model/transformer.h"
-#include "tests/backend/kit_report.h"
+#include "tests/backend/emulated_card.h"
 #include "tests/backend/simt/simt.h"
 
 namespace raison {
@@ -147,21 +147,9 @@ class CudaDenseTest : public testing::Test {
 };
 
 TEST_F(CudaDenseTest, MatmulIsWithinTheTable) {
-  simt::Install({});
-  const absl::StatusOr<conformance::Report> report =
-      conformance::RunSuite({.subject = OpenCudaBackend,
-                             .reference = OpenReferenceBackend,
-                             .threads = {1},
-                             .only_op = "matmul",
-                             .every = kEvery});
-  ASSERT_TRUE(report.ok()) << report.status();
-  EXPECT_GT(report->run, 0);
-  EXPECT_TRUE(report->refused.empty()) << report->refused.front().name;
-  conformance::ExpectGreen(*report);
+  ExpectGreenOnTheEmulatedCard({.only_op = "matmul", .every = kEvery});
   EXPECT_GT(cublas_->products, 0);
   EXPECT_EQ(cublas_->odd, 0);  // of 512 rows each, with a workspace, sums in f32
-  EXPECT_EQ(simt::LastFault(), "");
-  EXPECT_EQ(simt::InUse(), simt::Usage{});
 }
 
 TEST_F(CudaDenseTest, OnlyLongPromptsOfLargeWeightsAndEachByItself) {

@@ -12,13 +12,11 @@
 #include "core/backend/conformance/conformance.h"
 #include "core/backend/cuda/cuda_backend.h"
 #include "core/backend/reference/reference_backend.h"
-#include "tests/backend/kit_report.h"
+#include "tests/backend/emulated_card.h"
 #include "tests/backend/simt/simt.h"
 
 namespace raison {
 namespace {
-
-using conformance::Report;
 
 // AddressSanitizer makes every change of fibers slow. A prime: no pattern of the lists is left out.
 #if defined(__SANITIZE_ADDRESS__)
@@ -30,18 +28,7 @@ constexpr size_t kEvery = 1;
 class CudaKitTest : public testing::TestWithParam<const char*> {};
 
 TEST_P(CudaKitTest, IsWithinTheTable) {
-  simt::Install({});
-  const absl::StatusOr<Report> report = conformance::RunSuite({.subject = OpenCudaBackend,
-                                                               .reference = OpenReferenceBackend,
-                                                               .threads = {1},
-                                                               .only_op = GetParam(),
-                                                               .every = kEvery});
-  ASSERT_TRUE(report.ok()) << report.status();
-  EXPECT_GT(report->run, 0);
-  EXPECT_TRUE(report->refused.empty()) << report->refused.front().name;
-  conformance::ExpectGreen(*report);
-  EXPECT_EQ(simt::LastFault(), "");
-  EXPECT_EQ(simt::InUse(), simt::Usage{});
+  ExpectGreenOnTheEmulatedCard({.only_op = GetParam(), .every = kEvery});
 }
 
 // matmul is in cuda_dense_test.cc.
@@ -54,29 +41,6 @@ INSTANTIATE_TEST_SUITE_P(Operations, CudaKitTest,
 
 
 // -------- when something fails ------------------------------------------------------------------------
-
-// A device and a queue of the emulated card, through the table alone.
-class Opened {
- public:
-  explicit Opened(const simt::Card& card = {}) {
-    simt::Install(card);
-    table.struct_size = sizeof table;
-    EXPECT_EQ(OpenCudaBackend(nullptr, &table), 0);
-    EXPECT_EQ(table.device_open(nullptr, 0, &device), 0) << table.last_error();
-    EXPECT_EQ(table.queue_new(device, &queue), 0) << table.last_error();
-  }
-  ~Opened() {
-    table.queue_free(queue);
-    table.device_close(device);
-    EXPECT_EQ(simt::InUse(), simt::Usage{});
-    simt::Install({});
-  }
-  std::string error() const { return table.last_error(); }
-
-  rsn_backend table{};
-  rsn_device_state* device = nullptr;
-  rsn_queue* queue = nullptr;
-};
 
 rsn_tensor View(rsn_buffer* buffer, uint32_t dtype, std::initializer_list<int64_t> shape) {
   rsn_tensor t{.buffer = buffer, .dtype = dtype, .rank = static_cast<uint32_t>(shape.size())};

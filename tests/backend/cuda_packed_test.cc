@@ -7,11 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "core/backend/conformance/conformance.h"
-#include "core/backend/cuda/cuda_backend.h"
-#include "core/backend/reference/reference_backend.h"
-#include "tests/backend/kit_report.h"
-#include "tests/backend/simt/simt.h"
+#include "tests/backend/emulated_card.h"
 
 namespace raison {
 namespace {
@@ -26,20 +22,8 @@ constexpr size_t kEvery = 3;
 class CudaPackedKitTest : public testing::TestWithParam<const char*> {};
 
 TEST_P(CudaPackedKitTest, IsWithinTheTable) {
-  simt::Install({});
-  const absl::StatusOr<conformance::Report> report =
-      conformance::RunSuite({.subject = OpenCudaBackend,
-                             .reference = OpenReferenceBackend,
-                             .threads = {1},
-                             .weight_flags = RSN_WEIGHT_MAY_REPACK,
-                             .only_op = GetParam(),
-                             .every = kEvery});
-  ASSERT_TRUE(report.ok()) << report.status();
-  EXPECT_GT(report->run, 0);
-  EXPECT_TRUE(report->refused.empty()) << report->refused.front().name;
-  conformance::ExpectGreen(*report);
-  EXPECT_EQ(simt::LastFault(), "");
-  EXPECT_EQ(simt::InUse(), simt::Usage{});
+  ExpectGreenOnTheEmulatedCard(
+      {.weight_flags = RSN_WEIGHT_MAY_REPACK, .only_op = GetParam(), .every = kEvery});
 }
 
 INSTANTIATE_TEST_SUITE_P(Operations, CudaPackedKitTest,
@@ -53,14 +37,8 @@ rsn_tensor Dense(uint32_t dtype, int64_t rows, int64_t width, int64_t row_bytes)
 // Widths of whole groups are packed, others are not; every number of rows has the same bits.
 TEST(CudaPackedTest, HasTheBitsOfPlainWeights) {
   setenv("RAISON_CUBLAS", "off", 1);
-  simt::Install({});
-  rsn_backend table{};
-  table.struct_size = sizeof table;
-  ASSERT_EQ(OpenCudaBackend(nullptr, &table), 0);
-  rsn_device_state* device = nullptr;
-  rsn_queue* queue = nullptr;
-  ASSERT_EQ(table.device_open(nullptr, 0, &device), 0) << table.last_error();
-  ASSERT_EQ(table.queue_new(device, &queue), 0);
+  Opened opened;
+  const auto& [table, device, queue] = opened;
   constexpr int64_t kRows = 40, kOutputs = 70;
   for (const int64_t width : {int64_t{1280}, int64_t{288}}) {
     std::vector<unsigned char> bytes(static_cast<size_t>(kOutputs * width / 32 * 34));
@@ -105,22 +83,13 @@ TEST(CudaPackedTest, HasTheBitsOfPlainWeights) {
     table.buffer_free(in);
     table.buffer_free(out);
   }
-  table.queue_free(queue);
-  table.device_close(device);
-  EXPECT_EQ(simt::InUse(), simt::Usage{});
 }
 
 // Scratch memory that operations have given back is no reason to refuse a buffer.
 TEST(CudaPackedTest, MemoryOfEarlierOperationsIsTakenBack) {
   constexpr uint64_t kCard = 1 << 20, kRow = 64 << 10;
-  simt::Install({.memory = kCard});
-  rsn_backend table{};
-  table.struct_size = sizeof table;
-  ASSERT_EQ(OpenCudaBackend(nullptr, &table), 0);
-  rsn_device_state* device = nullptr;
-  rsn_queue* queue = nullptr;
-  ASSERT_EQ(table.device_open(nullptr, 0, &device), 0) << table.last_error();
-  ASSERT_EQ(table.queue_new(device, &queue), 0);
+  Opened opened({.memory = kCard});
+  const auto& [table, device, queue] = opened;
   rsn_buffer *logits = nullptr, *rest = nullptr, *large = nullptr;
   ASSERT_EQ(table.buffer_new(device, kRow, &logits), 0);
   ASSERT_EQ(table.buffer_new(device, 4096, &rest), 0);
@@ -145,10 +114,6 @@ TEST(CudaPackedTest, MemoryOfEarlierOperationsIsTakenBack) {
   EXPECT_EQ(table.buffer_new(device, kCard - 2 * kRow, &large), 0) << table.last_error();
   EXPECT_EQ(table.synchronize(queue), 0) << table.last_error();
   for (rsn_buffer* b : {logits, rest, large}) table.buffer_free(b);
-  table.queue_free(queue);
-  table.device_close(device);
-  EXPECT_EQ(simt::InUse(), simt::Usage{});
-  simt::Install({});
 }
 
 }  // namespace
