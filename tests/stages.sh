@@ -193,7 +193,8 @@ stage_asan() {
   return $rc
 }
 
-# ThreadSanitizer over what threads share: the pool and the sessions.
+# ThreadSanitizer over what threads share: the pool and the sessions. Where a budget ends is one thread's
+# arithmetic, and minutes here.
 stage_tsan() {
   configure tsan -DCMAKE_BUILD_TYPE=None -DCMAKE_C_FLAGS="-O1 -g1" -DCMAKE_CXX_FLAGS="-O1 -g1" \
     -DRAISON_SANITIZE=thread -DRAISON_TESTS=ON -DRAISON_TOOLS=OFF -DRAISON_CUDA=OFF \
@@ -204,7 +205,8 @@ stage_tsan() {
     any=1
     build tsan "tests/$folder/all"
     TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 \
-      run_ctest "tsan-$folder" --test-dir "build/tsan/tests/$folder" || rc=1
+      run_ctest "tsan-$folder" --test-dir "build/tsan/tests/$folder" \
+        -E '^SteeringTest\..*(Budget|Minimum|Reserve|Length)' || rc=1
   done
   ((any)) || skip "no session tests are there"
   return $rc

@@ -150,7 +150,8 @@ typedef struct rsn_matmul_term {
 } rsn_matmul_term;
 /* Rows [first, first + count) are consecutive tokens of ONE sequence's prompt. A back end may compute
  * all of them in another way than rows that stand alone (another order of sums, padded to a fixed
- * number of rows); whether it does, and how, may depend on `count` and on no other row: rule 5. */
+ * number of rows; with weights other than f32 both sides rounded to the 11 bits of f16, for tensor
+ * cores); whether it does, and how, may depend on `count` and on no other row: rule 5. */
 typedef struct rsn_chunk {
   uint32_t first;
   uint32_t count;

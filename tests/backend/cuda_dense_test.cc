@@ -15,11 +15,13 @@
 #include <vector>
 
 #include "core/backend/conformance/conformance.h"
+#include "core/backend/conformance/data.h"
+#include "core/backend/conformance/oracle.h"
+#include "core/backend/conformance/tolerances.h"
 #include "core/backend/cuda/cublas.h"
 #include "core/backend/cuda/cuda_backend.h"
 #include "core/backend/reference/reference_backend.h"
 #include "core/backend/registry.h"
-#include "core/base/half.h"
 #include "core/model/end_to_end/random_checkpoint.h"
 #include "core/model/model.h"
 #include "core/model/transformer.h"
@@ -44,12 +46,12 @@ struct CublasNumbers {
   bool starts, fails;
 };
 
-// A card with one F16 weight (outputs, width), and a step's rows for it.
+// A card with one weight (outputs, width), and a step's rows for it.
 class Card {
  public:
   static constexpr int64_t kRows = 300, kOutputs = 24, kWidth = 64;
 
-  explicit Card(const simt::Card& card = {}) {
+  explicit Card(const simt::Card& card = {}, uint32_t dtype = RSN_DTYPE_F16) {
     simt::Install(card);
     rsn_backend_host host{};
     host.struct_size = sizeof host;
@@ -61,20 +63,18 @@ class Card {
     EXPECT_EQ(OpenCudaBackend(&host, &table), 0);
     EXPECT_EQ(table.device_open(&host, 0, &device), 0) << table.last_error();
     EXPECT_EQ(table.queue_new(device, &queue), 0) << table.last_error();
-    std::vector<uint16_t> weights(kOutputs * kWidth);
-    for (size_t i = 0; i < weights.size(); ++i) {
-      weights[i] = F32ToF16(static_cast<float>(i * 7919 % 211) / 64.0f - 1.5f);
-    }
-    weight = Dense(RSN_DTYPE_F16, {kOutputs, kWidth}, 2);
+    conformance::Random random(7);
+    const std::vector<std::byte> bytes = conformance::WeightBytes(
+        dtype, kOutputs * kWidth, conformance::WeightPattern::kRandom, random);
+    weights = conformance::Dequantize(dtype, bytes, kOutputs * kWidth);
+    weight = conformance::Dense(nullptr, 0, dtype, {kOutputs, kWidth});
     uint32_t referenced = 0;
-    EXPECT_EQ(table.weight(device, &weight, weights.data(), weights.size() * 2, 0, &referenced), 0);
-    in = Dense(RSN_DTYPE_F32, {kRows, kWidth}, 4);
-    out = Dense(RSN_DTYPE_F32, {kRows, kOutputs}, 4);
+    EXPECT_EQ(table.weight(device, &weight, bytes.data(), bytes.size(), 0, &referenced), 0);
+    in = conformance::Dense(nullptr, 0, RSN_DTYPE_F32, {kRows, kWidth});
+    out = conformance::Dense(nullptr, 0, RSN_DTYPE_F32, {kRows, kOutputs});
     EXPECT_EQ(table.buffer_new(device, kRows * kWidth * 4, &in.buffer), 0);
     EXPECT_EQ(table.buffer_new(device, kRows * kOutputs * 4, &out.buffer), 0);
-    std::vector<float> x(kRows * kWidth);
-    for (size_t i = 0; i < x.size(); ++i)
-      x[i] = static_cast<float>(i * 104729 % 1009) / 313.0f - 1.6f;
+    x = random.Normals(kRows * kWidth);
     EXPECT_EQ(table.upload(queue, in.buffer, 0, x.data(), x.size() * 4), 0);
   }
   ~Card() {
@@ -84,15 +84,6 @@ class Card {
     EXPECT_EQ(simt::InUse(), simt::Usage{});
   }
 
-  static rsn_tensor Dense(uint32_t dtype, std::initializer_list<int64_t> shape, int64_t size) {
-    rsn_tensor t{.dtype = dtype, .rank = static_cast<uint32_t>(shape.size())};
-    std::copy(shape.begin(), shape.end(), t.shape);
-    for (uint32_t d = t.rank; d-- > 0;) {
-      t.stride[d] = size;
-      size *= t.shape[d];
-    }
-    return t;
-  }
   int32_t Multiply(const std::vector<rsn_chunk>& chunks) {
     rsn_matmul a{};
     a.struct_size = sizeof a;
@@ -117,6 +108,7 @@ class Card {
   rsn_device_state* device = nullptr;
   rsn_queue* queue = nullptr;
   rsn_tensor weight, in, out;
+  std::vector<float> weights, x;
   std::string log;
 };
 
@@ -135,7 +127,7 @@ class CudaDenseTest : public testing::Test {
   }
   void TearDown() override {
     setenv("RAISON_CUBLAS", "off", 1);
-    for (const char* name : {"LEAST", "HALF", "MERGE"}) {
+    for (const char* name : {"LEAST", "PIECES", "MERGE"}) {
       unsetenv((std::string("RAISON_CUBLAS_") + name).c_str());
     }
     EXPECT_EQ(cublas_->handles, 0);
@@ -152,6 +144,12 @@ TEST_F(CudaDenseTest, MatmulIsWithinTheTable) {
   EXPECT_EQ(cublas_->odd, 0);  // of 512 rows each, with a workspace, sums in f32
 }
 
+TEST_F(CudaDenseTest, MatmulInTwoPiecesIsWithinTheTable) {
+  setenv("RAISON_CUBLAS_PIECES", "2", 1);
+  ExpectGreenOnTheEmulatedCard({.only_op = "matmul", .every = kEvery});
+  EXPECT_EQ(cublas_->odd, 0);
+}
+
 TEST_F(CudaDenseTest, OnlyLongPromptsOfLargeWeightsAndEachByItself) {
   {
     Card card;
@@ -159,12 +157,11 @@ TEST_F(CudaDenseTest, OnlyLongPromptsOfLargeWeightsAndEachByItself) {
     card.Result({{0, 127}, {130, 100}});
     EXPECT_EQ(cublas_->products, 0);
     EXPECT_NE(card.log.find("by cuBLAS 13.0.0, " SIMT_CUBLAS), std::string::npos) << card.log;
-    // Two pieces of activations each: two prompts.
     const std::vector<float> both = card.Result({{1, 128}, {129, 170}});
-    EXPECT_EQ(cublas_->products, 4);
+    EXPECT_EQ(cublas_->products, 2);
     // A prompt has its bits whatever runs beside it.
     const std::vector<float> second = card.Result({{129, 170}});
-    EXPECT_EQ(cublas_->products, 6);
+    EXPECT_EQ(cublas_->products, 3);
     const auto same = [&](const std::vector<float>& a, const std::vector<float>& b, int64_t from,
                           int64_t to) {
       return std::memcmp(&a[static_cast<size_t>(from * Card::kOutputs)],
@@ -184,28 +181,28 @@ TEST_F(CudaDenseTest, OnlyLongPromptsOfLargeWeightsAndEachByItself) {
   setenv("RAISON_CUBLAS_LEAST", "1537", 1);  // the weight has 1536
   Card card;
   card.Result({{0, 300}});
-  EXPECT_EQ(cublas_->products, 6);
+  EXPECT_EQ(cublas_->products, 3);
 }
 
 TEST_F(CudaDenseTest, OptionsThatAreOff) {
-  std::vector<float> exact;
+  std::vector<float> half;
   {
     Card card;
-    exact = card.Result({{0, 150}, {150, 150}});
-    EXPECT_EQ(cublas_->products, 4);
+    half = card.Result({{0, 150}, {150, 150}});
+    EXPECT_EQ(cublas_->products, 2);
   }
   {
     setenv("RAISON_CUBLAS_MERGE", "1", 1);
     Card card;
-    EXPECT_EQ(card.Result({{0, 150}, {150, 150}}), exact);  // as the plain loops have it
-    EXPECT_EQ(cublas_->products, 6);
+    EXPECT_EQ(card.Result({{0, 150}, {150, 150}}), half);  // as the plain loops have it
+    EXPECT_EQ(cublas_->products, 3);
   }
   unsetenv("RAISON_CUBLAS_MERGE");
-  setenv("RAISON_CUBLAS_HALF", "1", 1);
+  setenv("RAISON_CUBLAS_PIECES", "2", 1);
   {
     Card card;
-    const std::vector<float> half = card.Result({{0, 300}});
-    EXPECT_EQ(cublas_->products, 7);
+    const std::vector<float> exact = card.Result({{0, 300}});
+    EXPECT_EQ(cublas_->products, 5);
     double most = 0, largest = 0;
     for (size_t i = 0; i < half.size(); ++i) {
       most = std::max<double>(most, std::fabs(half[i] - exact[i]));
@@ -214,14 +211,47 @@ TEST_F(CudaDenseTest, OptionsThatAreOff) {
     EXPECT_GT(most, 0);
     EXPECT_LT(most, largest * 0x1p-11);
   }
-  setenv("RAISON_CUBLAS_LEAST", "many", 1);
-  rsn_backend table{};
-  table.struct_size = sizeof table;
-  ASSERT_EQ(OpenCudaBackend(nullptr, &table), 0);
-  rsn_device_state* device = nullptr;
-  EXPECT_EQ(table.device_open(nullptr, 0, &device), -10);
-  EXPECT_NE(std::string(table.last_error()).find("RAISON_CUBLAS_LEAST is \"many\""),
-            std::string::npos);
+  for (const char* name : {"RAISON_CUBLAS_PIECES", "RAISON_CUBLAS_LEAST"}) {
+    setenv(name, "many", 1);
+    rsn_backend table{};
+    table.struct_size = sizeof table;
+    ASSERT_EQ(OpenCudaBackend(nullptr, &table), 0);
+    rsn_device_state* device = nullptr;
+    EXPECT_EQ(table.device_open(nullptr, 0, &device), -10);
+    EXPECT_NE(std::string(table.last_error()).find(absl::StrCat(name, " is \"many\"")),
+              std::string::npos);
+    unsetenv(name);
+  }
+}
+
+// What rounding to f16 loses comes back with a second piece.
+TEST_F(CudaDenseTest, TwoPiecesAreExact) {
+  const auto error = [&](uint32_t dtype, const char* pieces, int products) {
+    setenv("RAISON_CUBLAS_PIECES", pieces, 1);
+    cublas_->products = 0;
+    Card card({}, dtype);
+    const std::vector<float> y = card.Result({{0, Card::kRows}});
+    EXPECT_EQ(cublas_->products, products);
+    const std::vector<conformance::Definition> exact =
+        conformance::ProductDefinitions({.rows = Card::kRows,
+                                         .batch = 1,
+                                         .out = Card::kOutputs,
+                                         .in = Card::kWidth,
+                                         .weight = card.weights.data(),
+                                         .x = card.x.data()});
+    double most = 0;
+    for (size_t i = 0; i < y.size(); ++i) {
+      most = std::max(most, std::fabs(y[i] - exact[0].want[i]) / exact[0].magnitude[i]);
+    }
+    return most;
+  };
+  const double allowed = conformance::FindTolerance("matmul/chunk")->allowed;
+  for (const auto& [dtype, products] :
+       {std::pair{RSN_DTYPE_Q8_0, 3}, std::pair{RSN_DTYPE_Q4_1, 3}, std::pair{RSN_DTYPE_F16, 2},
+        std::pair{RSN_DTYPE_BF16, 2}}) {
+    EXPECT_GT(error(dtype, "1", 1), 2 * allowed) << dtype;
+    EXPECT_LT(error(dtype, "2", products), allowed) << dtype;
+  }
 }
 
 // A library that is missing, does not start or gets no memory is a sentence; one that refuses, an
@@ -394,7 +424,7 @@ TEST_F(CudaDenseTest, TheLibraryIsSoughtWhereItIs) {
     card.Result({{0, 300}});
     EXPECT_NE(card.log.find((toolkit / "lib64/libcublas.so.13").string()), std::string::npos)
         << card.log;
-    EXPECT_EQ(cublas_->products, 2);
+    EXPECT_EQ(cublas_->products, 1);
   }
   unsetenv("CUDA_HOME");
   unsetenv("VIRTUAL_ENV");

@@ -58,7 +58,9 @@ TEST_P(CpuOpTest, IsWithinTheTable) {
     conformance::SuiteOptions options = {
         .subject = OpenCpuBackend, .reference = OpenReferenceBackend, .weight_flags = flags};
 #ifdef __SANITIZE_ADDRESS__
-    options.threads = {2};  // slow, and bytes out of place show in any number
+    // Slow, and bytes out of place show in any number; a prime leaves out no pattern of the lists.
+    options.threads = {2};
+    options.every = 3;
 #endif
     Expect(RunSuite(options));
   }

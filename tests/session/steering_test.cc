@@ -408,6 +408,7 @@ TEST(SteeringTest, RewindWithTheOldBranchIsBitIdentical) {
 TEST(SteeringTest, RewindTakesTheNextBranchAndSamplesAnew) {
   GenerateOptions options = Greedy();
   options.sampling.temperature = 4;  // Petit is sure of itself
+  options.max_tokens = 100;          // and has no end in mind any more
   auto session = NewSession(Petit());
   ASSERT_TRUE(session->Prompt(Ask(kQuestion), options).ok());
   const Told first = Listen(*session);

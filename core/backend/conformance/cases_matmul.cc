@@ -53,7 +53,7 @@ rsn_tensor Padded(Problem& p, const std::vector<float>& x, int64_t rows, int64_t
   return t;
 }
 
-// Where chunks begin and end: one may be multiplied without quantising activations, the next not.
+// Where chunks begin and end: one may be multiplied in f16, the next with quantised activations.
 std::vector<int64_t> Borders(const Shape3& s) {
   std::vector<int64_t> borders;
   if (s.chunks == nullptr) return borders;
@@ -93,7 +93,7 @@ Problem MakeMatmul(const Shape3& s, uint64_t seed) {
                               : p.Out(RSN_DTYPE_F32, {s.rows, s.batch, out}, s.extra);
     }
     const int64_t rows = s.rows, in = s.in;
-    const bool with_bias = s.bias, accumulate = s.accumulate;
+    const bool with_bias = s.bias, accumulate = s.accumulate, with_chunks = s.chunks != nullptr;
     p.Expect({.what = "out",
               .view = term.out,
               .rule = Rule::kGiven,
@@ -102,6 +102,7 @@ Problem MakeMatmul(const Shape3& s, uint64_t seed) {
                                                : "matmul/float",
               .definitions = [=, dtype = dtype, out = out] {
                 const std::vector<float> weight = Dequantize(dtype, bytes, batch * out * in);
+                const bool halves = with_chunks && dtype != RSN_DTYPE_F32;
                 return ProductDefinitions({.rows = rows,
                                            .batch = batch,
                                            .out = out,
@@ -111,7 +112,8 @@ Problem MakeMatmul(const Shape3& s, uint64_t seed) {
                                            .bias = with_bias ? bias.data() : nullptr,
                                            .before = accumulate ? before.data() : nullptr,
                                            .quantized = Quantized(dtype),
-                                           .superblock = BlockOf(dtype) == 256 ? 256 : 0});
+                                           .superblock = BlockOf(dtype) == 256 ? 256 : 0,
+                                           .halves = halves});
               },
               .borders = Borders(s)});
   }
@@ -226,7 +228,8 @@ void AddMatmulCases(std::vector<Case>& cases) {
   }
   AddChunks(cases, "q, k, v, strided, residual",
             {.in = 512,
-             .terms = {{RSN_DTYPE_Q4_K, 48}, {RSN_DTYPE_F16, 17}, {RSN_DTYPE_Q8_0, 18}},
+             .terms = {{RSN_DTYPE_Q4_K, 48}, {RSN_DTYPE_F16, 17}, {RSN_DTYPE_Q8_0, 18},
+                       {RSN_DTYPE_BF16, 67}},
              .bias = true,
              .accumulate = true,
              .extra = 24});

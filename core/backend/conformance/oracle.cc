@@ -27,6 +27,15 @@ std::vector<double> Activations(const float* x, int64_t rows, int64_t width, int
   return out;
 }
 
+// To the 11 bits of an f16's significand, whatever the exponent: rows are scaled by powers of two, so that
+// theirs fit.
+double RoundToHalf(double v) {
+  if (!std::isfinite(v)) return v;
+  int exponent;
+  const double fraction = std::frexp(v, &exponent);
+  return std::ldexp(std::nearbyint(std::ldexp(fraction, 11)), exponent - 11);
+}
+
 struct Sum {
   double value = 0;
   double magnitude = 0;
@@ -42,8 +51,7 @@ Sum Dot(const float* w, const double* x, int64_t n) {
   return sum;
 }
 
-Definition ProductDefinition(const Product& p, const char* name, int64_t block) {
-  const std::vector<double> x = Activations(p.x, p.rows * p.batch, p.in, block);
+Definition ProductDefinition(const Product& p, const char* name, const std::vector<double>& x) {
   Definition d{.name = name, .want = {}, .magnitude = {}};
   for (int64_t t = 0; t < p.rows; ++t) {
     for (int64_t b = 0; b < p.batch; ++b) {
@@ -177,12 +185,27 @@ void QuantizeActivations(const float* x, int64_t n, int64_t block, double* out, 
 }
 
 std::vector<Definition> ProductDefinitions(const Product& p) {
+  const auto activations = [&](int64_t block) {
+    return Activations(p.x, p.rows * p.batch, p.in, block);
+  };
   std::vector<Definition> definitions;
-  definitions.push_back(ProductDefinition(p, "exact", 0));
-  if (!p.quantized) return definitions;
-  definitions.push_back(ProductDefinition(p, "activations in blocks of 32", kBlocks[0]));
+  definitions.push_back(ProductDefinition(p, "exact", activations(0)));
+  if (p.quantized) {
+    definitions.push_back(
+        ProductDefinition(p, "activations in blocks of 32", activations(kBlocks[0])));
+  }
   if (p.superblock != 0) {
-    definitions.push_back(ProductDefinition(p, "activations in blocks of 256", kBlocks[1]));
+    definitions.push_back(
+        ProductDefinition(p, "activations in blocks of 256", activations(kBlocks[1])));
+  }
+  if (p.halves) {
+    std::vector<double> x = activations(0);
+    for (double& v : x) v = RoundToHalf(v);
+    std::vector<float> weight(p.weight, p.weight + p.batch * p.out * p.in);
+    for (float& w : weight) w = static_cast<float>(RoundToHalf(w));
+    Product rounded = p;
+    rounded.weight = weight.data();
+    definitions.push_back(ProductDefinition(rounded, "weights and activations in f16", x));
   }
   return definitions;
 }

@@ -1,6 +1,7 @@
 // Products of weights and activations by plain loops in f64, as dequantised weights times exact
 // activations and, for quantised weights, times activations quantised in blocks: the oracle of
-// integer kernels. Independent of the reference back end, which is checked against it too.
+// integer kernels; for prompts' chunks as both rounded to f16, the oracle of tensor cores. Independent of
+// the reference back end, which is checked against it too.
 #pragma once
 
 #include <cstddef>
@@ -33,6 +34,7 @@ struct Product {
   const float* before = nullptr;  // (rows, batch, out), added
   bool quantized = false;         // of the weight's type
   int64_t superblock = 0;         // 256 where activations may be quantised so
+  bool halves = false;            // weights and activations may be rounded to f16's 11 bits
 };
 std::vector<Definition> ProductDefinitions(const Product& p);
 

@@ -1,14 +1,14 @@
-// Large products of prompts by a library for dense matrices. What it multiplies are 16-bit floats,
-// which alone would lose what the kit asks for; so numbers are cut into pieces whose sum has 22
-// bits and more:
-//   quantised weights  two pieces of f16 each for weights and activations: three products;
-//   F16 weights        as they lie, activations in two pieces of f16: two products;
-//   BF16 weights       as they lie, activations in three pieces of bf16: three products.
-// Pieces of f16 are of rows scaled by a power of two, their largest below 2^15, and the second
-// piece times 2^11: so that nothing is too large for f16, and what is 2^-28 of the largest still
-// has all its bits. The powers are put back at the end, exactly. The library's sums depend on the
-// shape: so a chunk is a product of its own with kChunkRows rows, filled up with zeros, and rows
-// that stand alone never come here.
+// Large products of prompts by a library for dense matrices. What it multiplies is f16, each row scaled
+// by a power of two, its largest below 2^15: so that nothing is too large for f16, and what is 2^-28 of
+// the largest still has all its bits. The powers are put back at the end, exactly.
+//   activations        rounded to f16: 11 bits, where the own kernels' int8 have 8 at most;
+//   quantised weights  rounded to f16;
+//   BF16 weights       in f16, which holds their 8 bits;
+//   F16 weights        as they lie.
+// With Options::pieces == 2 what rounding loses goes along as a second piece, times 2^11, and numbers have
+// 22 bits: three products instead of one for quantised weights, two for the others.
+// The library's sums depend on the shape: so a chunk is a product of its own with kChunkRows rows,
+// filled up with zeros, and rows that stand alone never come here.
 #include <algorithm>
 
 #include "core/backend/cuda/blocks.h"
@@ -51,11 +51,10 @@ __device__ inline void CutHalf(float v, uint16_t& first, uint16_t& second) {
 struct CutRowsArgs {
   View in;  // f32 (rows, width)
   int64_t first, count, width;
-  uint16_t* piece[kMostPieces];  // (kChunkRows, width) each; nullptr: not wanted
+  uint16_t* piece[kMostPieces];  // (kChunkRows, width) each; the second nullptr: not wanted
   int* exponents;                // (kChunkRows)
 };
 // One block a row; rows from `count` on are zeros.
-template <bool kBrain>
 __global__ void CutRowsKernel(CutRowsArgs a) {
   __shared__ float shared[kBlockThreads / kWarp];
   const int64_t row = blockIdx.x;
@@ -70,73 +69,100 @@ __global__ void CutRowsKernel(CutRowsArgs a) {
   const float scale = PowerOfTwo(kTop - exponent);
   if (threadIdx.x == 0) a.exponents[row] = exponent;
   for (int64_t i = threadIdx.x; i < a.width; i += kBlockThreads) {
-    const float v = used ? in[i] * scale : 0.0f;
+    uint16_t first, second;
+    CutHalf(used ? in[i] * scale : 0.0f, first, second);
     const int64_t at = row * a.width + i;
-    if constexpr (kBrain) {
-      float rest = v;
-      for (int n = 0; n < kMostPieces; ++n) {
-        if (a.piece[n] == nullptr) break;
-        const uint16_t piece = FloatToBFloat(rest);
-        a.piece[n][at] = piece;
-        rest = fabsf(rest) < Infinity() ? rest - BFloatToFloat(piece) : 0.0f;
-      }
-    } else {
-      uint16_t first, second;
-      CutHalf(v, first, second);
-      a.piece[0][at] = first;
-      if (a.piece[1] != nullptr) a.piece[1][at] = second;
-    }
+    a.piece[0][at] = first;
+    if (a.piece[1] != nullptr) a.piece[1][at] = second;
   }
 }
 
-// -------- quantised weights
-// -----------------------------------------------------------------------------
+// -------- weights
+// ---------------------------------------------------------------------------------------
+
+// Eight weights of a row, in two fours of neighbours.
+struct Eight {
+  float value[2][4];
+  int64_t at[2];  // the column of a four's first
+};
+template <uint32_t kType>
+struct Eights {
+  __device__ static float Bound(const unsigned char* row, int64_t n) {  // of their magnitudes
+    constexpr float kMostCode = 128.0f;
+    const int block = static_cast<int>(n / 4), part = static_cast<int>(n % 4);
+    const Scale s = Block<kType>::ScaleOf(row, block);
+    const int codes = Block<kType>::Load(row, block, part).scale;
+    return Finite(s.d * static_cast<float>(codes)) * kMostCode +
+           Finite(s.minimum * static_cast<float>(s.minimum_scale));
+  }
+  __device__ static Eight Load(const unsigned char* row, int64_t n) {
+    const int block = static_cast<int>(n / 4), part = static_cast<int>(n % 4);
+    const Scale s = Block<kType>::ScaleOf(row, block);
+    const Part q = Block<kType>::Load(row, block, part);
+    Eight e;
+    for (int word = 0; word < 2; ++word) {
+      e.at[word] = block * 32 + q.at[word] * 4;
+      for (int i = 0; i < 4; ++i) {
+        const int code = static_cast<signed char>(q.word[word] >> 8 * i);
+        e.value[word][i] = s.d * static_cast<float>(q.scale * code);
+        if constexpr (Block<kType>::kHasMinimum) {
+          e.value[word][i] -= s.minimum * static_cast<float>(s.minimum_scale);
+        }
+      }
+    }
+    return e;
+  }
+};
+template <>
+struct Eights<RSN_DTYPE_BF16> {
+  __device__ static Eight Load(const unsigned char* row, int64_t n) {
+    const uint4 v = *(reinterpret_cast<const uint4*>(row) + n);
+    const unsigned pairs[4] = {v.x, v.y, v.z, v.w};
+    Eight e{{}, {8 * n, 8 * n + 4}};
+    for (int i = 0; i < 8; ++i) {
+      e.value[i / 4][i % 4] = BFloatToFloat(static_cast<uint16_t>(pairs[i / 2] >> 16 * (i % 2)));
+    }
+    return e;
+  }
+  __device__ static float Bound(const unsigned char* row, int64_t n) {
+    const Eight e = Load(row, n);
+    float most = 0;
+    for (int i = 0; i < 8; ++i) most = fmaxf(most, Finite(e.value[i / 4][i % 4]));
+    return most;
+  }
+};
 
 struct CutWeightsArgs {
   View weight;  // (outputs, width) in index 1 of its strides
   int64_t output, width;
-  uint16_t* piece[2];  // (slab, width)
-  int* exponents;      // (slab)
+  uint16_t* piece[kMostPieces];  // (slab, width); the second nullptr: not wanted
+  int* exponents;                // (slab)
 };
 // One block an output. An upper bound of the row's largest weight is enough to scale it.
 template <uint32_t kType>
 __global__ void CutWeightsKernel(CutWeightsArgs a) {
-  constexpr float kMostCode = 128.0f;
   __shared__ float shared[kBlockThreads / kWarp];
   const int64_t output = blockIdx.x;
   const unsigned char* row = At<unsigned char>(a.weight, 0, a.output + output);
-  const int64_t parts = a.width / 8;  // of eight weights
+  const int64_t eights = a.width / 8;
   float most = 0;
-  for (int64_t n = threadIdx.x; n < parts; n += kBlockThreads) {
-    const int block = static_cast<int>(n / 4), part = static_cast<int>(n % 4);
-    const Scale s = Block<kType>::ScaleOf(row, block);
-    const int codes = Block<kType>::Load(row, block, part).scale;
-    most = fmaxf(most, Finite(s.d * static_cast<float>(codes)) * kMostCode +
-                           Finite(s.minimum * static_cast<float>(s.minimum_scale)));
+  for (int64_t n = threadIdx.x; n < eights; n += kBlockThreads) {
+    most = fmaxf(most, Eights<kType>::Bound(row, n));
   }
   most = BlockMax(most, shared);
   const int exponent = ExponentOf(most);
   const float scale = PowerOfTwo(kTop - exponent);
   if (threadIdx.x == 0) a.exponents[output] = exponent;
-  for (int64_t n = threadIdx.x; n < parts; n += kBlockThreads) {
-    const int block = static_cast<int>(n / 4), part = static_cast<int>(n % 4);
-    const Scale s = Block<kType>::ScaleOf(row, block);
-    const Part q = Block<kType>::Load(row, block, part);
-    for (int word = 0; word < 2; ++word) {
-      uint16_t first[4], second[4];
-      for (int i = 0; i < 4; ++i) {
-        const int code = static_cast<signed char>(q.word[word] >> 8 * i);
-        float value = s.d * static_cast<float>(q.scale * code);
-        if constexpr (Block<kType>::kHasMinimum) {
-          value -= s.minimum * static_cast<float>(s.minimum_scale);
-        }
-        CutHalf(value * scale, first[i], second[i]);
-      }
-      const int64_t at = output * a.width + block * 32 + q.at[word] * 4;
-      for (int p = 0; p < 2; ++p) {
+  for (int64_t n = threadIdx.x; n < eights; n += kBlockThreads) {
+    const Eight e = Eights<kType>::Load(row, n);
+    for (int four = 0; four < 2; ++four) {
+      uint16_t cut[kMostPieces][4];
+      for (int i = 0; i < 4; ++i) CutHalf(e.value[four][i] * scale, cut[0][i], cut[1][i]);
+      const int64_t at = output * a.width + e.at[four];
+      for (int p = 0; p < kMostPieces; ++p) {
         if (a.piece[p] == nullptr) break;
-        const uint16_t* v = p == 0 ? first : second;
-        // The pieces begin at multiples of 256 bytes and rows at multiples of 64.
+        const uint16_t* v = cut[p];
+        // The pieces begin at multiples of 256 bytes and rows at multiples of 16.
         *reinterpret_cast<uint2*>(a.piece[p] + at) = uint2{
             v[0] | static_cast<unsigned>(v[1]) << 16, v[2] | static_cast<unsigned>(v[3]) << 16};
       }
@@ -179,11 +205,13 @@ void CutWeights(Context& c, const Product& p, int64_t output, int64_t outputs,
   const CutWeightsArgs a{.weight = p.weight,
                          .output = output,
                          .width = p.width,
-                         .piece = {memory.weights[0], memory.weights[1]},
+                         .piece = {memory.weights[0], IsPlain(p.type) ? nullptr : memory.weights[1]},
                          .exponents = memory.output_exponents};
   ForType(p.type, [&](auto type) {
     constexpr uint32_t kType = decltype(type)::value;
-    if constexpr (!IsPlain(kType)) Launch(c, {.x = outputs}, CutWeightsKernel<kType>, a);
+    if constexpr (!IsPlain(kType) || kType == RSN_DTYPE_BF16) {
+      Launch(c, {.x = outputs}, CutWeightsKernel<kType>, a);
+    }
   });
 }
 
@@ -191,22 +219,20 @@ void CutWeights(Context& c, const Product& p, int64_t output, int64_t outputs,
 
 bool IsDense(const Context& c, const Product& p) {
   if (c.dense == nullptr || p.type == RSN_DTYPE_F32) return false;
-  if (p.type == RSN_DTYPE_BF16 && !c.dense->options.brain) return false;
   const uint64_t places =
       reinterpret_cast<uintptr_t>(p.weight.data) | static_cast<uint64_t>(p.weight.stride[1]);
-  constexpr uint64_t kLibraryAlignment = 16;
-  if (IsPlain(p.type) && places % kLibraryAlignment != 0) return false;
+  constexpr uint64_t kLoadAlignment = 16;  // the library's, and that of Eights
+  if (IsPlain(p.type) && places % kLoadAlignment != 0) return false;
+  if (p.type == RSN_DTYPE_BF16 && p.width % 8 != 0) return false;
   return p.outputs * p.width >= c.dense->options.least;
 }
 
 void TakeMemory(Context& c, const Product& p, ChunkMemory& m) {
-  const bool half = c.dense->options.half;
+  const int pieces = c.dense->options.pieces;
   const int64_t slab = SlabOf(p);
-  if (m.row_exponents == nullptr) m.row_exponents = c.Take<int>(kChunkRows);
-  const int kind = p.type == RSN_DTYPE_BF16 ? 1 : 0;
-  const int pieces = half ? 1 : (kind == 1 ? kMostPieces : 2);
-  for (int n = 0; n < pieces; ++n) {
-    if (m.rows[kind][n] == nullptr) m.rows[kind][n] = c.Take<uint16_t>(kChunkRows * p.width);
+  if (m.row_exponents == nullptr) {
+    m.row_exponents = c.Take<int>(kChunkRows);
+    for (int n = 0; n < pieces; ++n) m.rows[n] = c.Take<uint16_t>(kChunkRows * p.width);
   }
   const auto grow = [&](auto*& to, int64_t& has, int64_t wanted) {
     if (has >= wanted) return;
@@ -214,65 +240,57 @@ void TakeMemory(Context& c, const Product& p, ChunkMemory& m) {
     has = wanted;
   };
   grow(m.product, m.product_size, kChunkRows * StrideOf(slab));
-  if (IsPlain(p.type)) return;
+  if (p.type == RSN_DTYPE_F16) return;
   grow(m.output_exponents, m.exponents_size, slab);
-  for (int n = 0; n < (half ? 1 : 2); ++n) grow(m.weights[n], m.weights_size[n], slab * p.width);
+  grow(m.weights[0], m.weights_size[0], slab * p.width);
+  if (pieces > 1 && !IsPlain(p.type)) grow(m.weights[1], m.weights_size[1], slab * p.width);
 }
 
 void CutRows(Context& c, const View& in, const ChunkRows& rows, int64_t width,
              const ChunkMemory& m) {
-  for (int kind = 0; kind < 2; ++kind) {
-    if (m.rows[kind][0] == nullptr) continue;
-    CutRowsArgs a{.in = in,
-                  .first = rows.first,
-                  .count = rows.count,
-                  .width = width,
-                  .piece = {},
-                  .exponents = m.row_exponents};
-    for (int n = 0; n < kMostPieces; ++n) a.piece[n] = m.rows[kind][n];
-    const auto kernel = kind == 1 ? CutRowsKernel<true> : CutRowsKernel<false>;
-    Launch(c, {.x = kChunkRows}, kernel, a);
-  }
+  const CutRowsArgs a{.in = in,
+                      .first = rows.first,
+                      .count = rows.count,
+                      .width = width,
+                      .piece = {m.rows[0], m.rows[1]},
+                      .exponents = m.row_exponents};
+  Launch(c, {.x = kChunkRows}, CutRowsKernel, a);
 }
 
 void MultiplyChunk(Context& c, const Product& p, const ChunkRows& rows, const ChunkMemory& m) {
-  const bool plain = IsPlain(p.type), brain = p.type == RSN_DTYPE_BF16;
+  const bool as_they_lie = p.type == RSN_DTYPE_F16;
+  const bool two_pieces = c.dense->options.pieces > 1;
   const int64_t slab = SlabOf(p);
   for (int64_t output = 0; output < p.outputs; output += slab) {
     const int64_t outputs = std::min(slab, p.outputs - output);
-    if (!plain) CutWeights(c, p, output, outputs, m);
+    if (!as_they_lie) CutWeights(c, p, output, outputs, m);
     Gemm g{.outputs = outputs,
            .rows = kChunkRows,
            .width = p.width,
-           .type = brain ? uint32_t{RSN_DTYPE_BF16} : uint32_t{RSN_DTYPE_F16},
+           .type = RSN_DTYPE_F16,
            .c = m.product,
            .c_stride = StrideOf(slab),
            .alpha = 1,
            .add = false};
-    g.a_stride = plain ? p.weight.stride[1] / 2 : p.width;
-    if (p.outputs == 1) g.a_stride = p.width;  // the view of one row has no stride
+    // The view of one row has no stride.
+    g.a_stride = as_they_lie && p.outputs > 1 ? p.weight.stride[1] / 2 : p.width;
     const auto multiply = [&](int weight_piece, int row_piece, float alpha) {
-      if (!c.ok() || m.rows[brain][row_piece] == nullptr) return;
-      g.a = plain ? static_cast<const void*>(p.weight.data + output * p.weight.stride[1])
-                  : m.weights[weight_piece];
-      g.b = m.rows[brain][row_piece];
-      if (g.a == nullptr) return;
+      if (!c.ok()) return;
+      g.a = as_they_lie ? static_cast<const void*>(p.weight.data + output * p.weight.stride[1])
+                        : m.weights[weight_piece];
+      g.b = m.rows[row_piece];
       g.alpha = alpha;
       if (!c.dense->Multiply(g)) c.error = cudaErrorNotSupported;
       g.add = true;
     };
     // Small sums first: what is added to them afterwards rounds once more at the end only.
-    if (brain) {
-      for (int n = kMostPieces; n-- > 0;) multiply(0, n, 1.0f);
-    } else {
-      multiply(0, 1, 1.0f / kSecond);
-      if (!plain) multiply(1, 0, 1.0f / kSecond);
-      multiply(0, 0, 1.0f);
-    }
+    if (two_pieces) multiply(0, 1, 1.0f / kSecond);
+    if (two_pieces && !IsPlain(p.type)) multiply(1, 0, 1.0f / kSecond);
+    multiply(0, 0, 1.0f);
     const FinishArgs a{.product = m.product,
                        .stride = g.c_stride,
                        .row_exponents = m.row_exponents,
-                       .output_exponents = plain ? nullptr : m.output_exponents,
+                       .output_exponents = as_they_lie ? nullptr : m.output_exponents,
                        .out = p.out,
                        .first = rows.first,
                        .output = output,

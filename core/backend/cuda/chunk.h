@@ -12,7 +12,7 @@ namespace raison::cuda {
 constexpr int64_t kChunkRows = 512;
 // Shorter chunks are the own kernels': filled up with zeros they would cost as much as a whole one.
 constexpr int64_t kLeastRows = 128;
-constexpr int kMostPieces = 3;
+constexpr int kMostPieces = 2;
 
 struct ChunkRows {
   int64_t first, count;  // count <= kChunkRows
@@ -20,12 +20,12 @@ struct ChunkRows {
 
 // Memory of one matmul's chunks, which come one after another.
 struct ChunkMemory {
-  uint16_t* rows[2][kMostPieces] = {};  // (kChunkRows, width): f16, bf16
+  uint16_t* rows[kMostPieces] = {};     // (kChunkRows, width), f16
   int* row_exponents = nullptr;         // (kChunkRows)
-  uint16_t* weights[2] = {};            // (slab, width)
+  uint16_t* weights[kMostPieces] = {};  // (slab, width), f16
   int* output_exponents = nullptr;      // (slab)
   float* product = nullptr;             // (kChunkRows, slab)
-  int64_t weights_size[2] = {}, exponents_size = 0, product_size = 0;
+  int64_t weights_size[kMostPieces] = {}, exponents_size = 0, product_size = 0;
 };
 
 // The rows of a matmul that are chunks, cut; empty where there is no library.

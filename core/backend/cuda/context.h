@@ -61,9 +61,8 @@ struct Gemm {
 class Dense {
  public:
   struct Options {
-    bool half = false;   // operands rounded to f16 once: three times as fast, not the kit's accuracy
+    int pieces = 1;      // f16 numbers that one number goes as, 1 or 2
     bool merge = false;  // chunks of several sequences in one call: not reproducible
-    bool brain = true;   // the card multiplies bf16
     int64_t least = 0;   // elements of a weight from which on it pays
   };
   virtual ~Dense() = default;

@@ -49,6 +49,25 @@ rsn_device_info Describe(int index, const cudaDeviceProp& p) {
   return info;
 }
 
+absl::StatusOr<Dense::Options> DenseOptions() {
+  Dense::Options options{.merge = EnvironmentVariable("RAISON_CUBLAS_MERGE") == "1",
+                         .least = kLeastDense};
+  if (const std::string least = EnvironmentVariable("RAISON_CUBLAS_LEAST"); !least.empty()) {
+    if (!absl::SimpleAtoi(least, &options.least) || options.least < 0) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("RAISON_CUBLAS_LEAST is \"", least, "\": wanted a number of weights"));
+    }
+  }
+  if (const std::string pieces = EnvironmentVariable("RAISON_CUBLAS_PIECES"); !pieces.empty()) {
+    if (pieces != "1" && pieces != "2") {
+      return absl::InvalidArgumentError(
+          absl::StrCat("RAISON_CUBLAS_PIECES is \"", pieces, "\": wanted 1 or 2"));
+    }
+    options.pieces = pieces == "2" ? 2 : 1;
+  }
+  return options;
+}
+
 }  // namespace
 
 uint32_t Device::Count() {
@@ -89,19 +108,7 @@ absl::StatusOr<std::unique_ptr<Device>> Device::Open(const rsn_backend_host* hos
     return absl::UnavailableError(absl::StrCat(info.name, " cannot be opened: ",
                                                device->Check(error, "code for the card").message()));
   }
-  cudaDeviceProp properties;
-  RSN_RETURN_IF_ERROR(device->Check(cudaGetDeviceProperties(&properties, device->index_),
-                                    "cudaGetDeviceProperties"));
-  device->dense_ = {.half = EnvironmentVariable("RAISON_CUBLAS_HALF") == "1",
-                    .merge = EnvironmentVariable("RAISON_CUBLAS_MERGE") == "1",
-                    .brain = properties.major >= 8,
-                    .least = kLeastDense};
-  if (const std::string least = EnvironmentVariable("RAISON_CUBLAS_LEAST"); !least.empty()) {
-    if (!absl::SimpleAtoi(least, &device->dense_.least) || device->dense_.least < 0) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("RAISON_CUBLAS_LEAST is \"", least, "\": wanted a number of weights"));
-    }
-  }
+  RSN_ASSIGN_OR_RETURN(device->dense_, DenseOptions());
   device->MakePool();
   RSN_RETURN_IF_ERROR(device->Check(
       cudaStreamCreateWithFlags(&device->stream_, cudaStreamNonBlocking), "opening the card"));

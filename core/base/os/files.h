@@ -42,11 +42,11 @@ class AtomicFile {
   absl::Status Commit();
 
  private:
-  AtomicFile(std::string path, std::string temporary, int fd)
-      : path_(std::move(path)), temporary_(std::move(temporary)), fd_(fd) {}
+  AtomicFile(std::string path, std::string temporary, int descriptor)
+      : path_(std::move(path)), temporary_(std::move(temporary)), descriptor_(descriptor) {}
 
   std::string path_, temporary_;
-  int fd_ = -1;
+  int descriptor_ = -1;
   uint64_t written_ = 0;
 };
 

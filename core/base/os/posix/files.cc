@@ -9,9 +9,11 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <utility>
+
+#include "core/base/os/descriptor.h"
 
 namespace raison {
+
 bool IsFile(const std::string& path) {
   struct stat info;
   return stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode);
@@ -36,83 +38,45 @@ absl::StatusOr<std::vector<std::string>> ListFiles(const std::string& folder) {
   return names;
 }
 
-absl::StatusOr<std::string> ReadTextFile(const std::string& path, uint64_t limit) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) return absl::NotFoundError(absl::StrCat(path, ": cannot be opened: ", strerror(errno)));
+namespace descriptor {
+namespace {
+template <typename Call>
+int64_t Again(const Call& call) {  // after a signal
+  int64_t result = call();
+  while (result < 0 && errno == EINTR) result = call();
+  return result;
+}
+}  // namespace
+
+// A FIFO without a writer would keep open() waiting.
+int OpenForReading(const std::string& path) {
+  return open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+}
+
+int CreateBeside(const std::string& path, std::string* name) {
+  *name = absl::StrCat(path, ".XXXXXX");
+  const int file = mkostemp(name->data(), O_CLOEXEC);
+  if (file >= 0) fchmod(file, 0644);  // mkostemp gives 0600
+  return file;
+}
+
+int64_t SizeOf(int file) {
   struct stat info;
-  absl::Status status;
-  std::string text;
-  if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
-    status = absl::FailedPreconditionError(absl::StrCat(path, ": is not a regular file"));
-  } else if (static_cast<uint64_t>(info.st_size) > limit) {
-    status = absl::InvalidArgumentError(
-        absl::StrCat(path, ": has ", info.st_size, " bytes, more than the limit of ", limit));
-  } else {
-    text.resize(static_cast<size_t>(info.st_size));
-    size_t done = 0;
-    while (done < text.size()) {
-      const ssize_t got = read(fd, text.data() + done, text.size() - done);
-      if (got < 0 && errno == EINTR) continue;
-      if (got <= 0) {
-        status = absl::DataLossError(absl::StrCat(path, ": cannot be read to its end"));
-        break;
-      }
-      done += static_cast<size_t>(got);
-    }
-  }
-  close(fd);
-  if (!status.ok()) return status;
-  return text;
+  return fstat(file, &info) == 0 && S_ISREG(info.st_mode) ? int64_t{info.st_size} : -1;
 }
 
-absl::StatusOr<AtomicFile> AtomicFile::Create(const std::string& path) {
-  std::string temporary = absl::StrCat(path, ".XXXXXX");
-  const int fd = mkostemp(temporary.data(), O_CLOEXEC);
-  if (fd < 0) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(path, ": no file can be made beside it: ", strerror(errno)));
-  }
-  fchmod(fd, 0644);  // mkostemp gives 0600
-  return AtomicFile(path, std::move(temporary), fd);
+int64_t Read(int file, void* to, size_t size) {
+  return Again([&] { return read(file, to, size); });
 }
-
-AtomicFile::AtomicFile(AtomicFile&& other) noexcept
-    : path_(std::move(other.path_)),
-      temporary_(std::move(other.temporary_)),
-      fd_(std::exchange(other.fd_, -1)),
-      written_(other.written_) {}
-
-AtomicFile::~AtomicFile() {
-  if (fd_ < 0) return;
-  close(fd_);
-  unlink(temporary_.c_str());
+int64_t Write(int file, const void* from, size_t size) {
+  return Again([&] { return write(file, from, size); });
 }
+bool Close(int file) { return close(file) == 0; }
 
-absl::Status AtomicFile::Write(const void* data, size_t size) {
-  const char* from = static_cast<const char*>(data);
-  while (size > 0) {
-    const ssize_t put = write(fd_, from, size);
-    if (put < 0 && errno == EINTR) continue;
-    if (put <= 0) {
-      return absl::ResourceExhaustedError(absl::StrCat(path_, ": cannot write: ", strerror(errno)));
-    }
-    from += put;
-    size -= static_cast<size_t>(put);
-    written_ += static_cast<uint64_t>(put);
-  }
-  return absl::OkStatus();
+std::string Rename(const std::string& from, const std::string& to) {
+  return rename(from.c_str(), to.c_str()) == 0 ? "" : strerror(errno);
 }
+void Remove(const std::string& path) { unlink(path.c_str()); }
 
-absl::Status AtomicFile::Commit() {
-  const int fd = std::exchange(fd_, -1);
-  const bool closed = close(fd) == 0;
-  if (!closed || rename(temporary_.c_str(), path_.c_str()) != 0) {
-    const absl::Status status = absl::ResourceExhaustedError(
-        absl::StrCat(path_, ": cannot be completed: ", strerror(errno)));
-    unlink(temporary_.c_str());
-    return status;
-  }
-  return absl::OkStatus();
-}
-
+}  // namespace descriptor
 }  // namespace raison
