@@ -24,7 +24,7 @@ inline constexpr Tolerance kTolerances[] = {
     {"matmul/integer", 3.28e-7, 1.3e-6, "cpu avx512, Q5_K with an outlier in each row"},
     // Where a prompt's chunk goes to tensor cores: their f32 sums are cut off, not rounded, after every
     // 16 products (tests/backend/simt/cublas.cc does the same).
-    {"matmul/chunk", 2.34e-6, 9.3e-6, "cuda, plain-loop cuBLAS, Q8_0 with an outlier in each row"},
+    {"matmul/chunk", 2.37e-6, 9.3e-6, "cuda, plain-loop cuBLAS, Q8_0 with an outlier in each row"},
     // Formed in f64: one rounding to f32, 2^-24.
     {"rope_table", 5.96e-8, 2.3e-7, "one f32 rounding; the cpu has the reference's bits"},
     {"rope", 1.19e-7, 4.7e-7, "cpu, one pair per head"},
