@@ -2,13 +2,18 @@
 // int8 in two words, and the numbers that the integer sums are multiplied with. `type` comes from a
 // specialisation constant. Needs octet.glsl.
 
+// Are blocks whole words? Then all addresses of a row have one alignment, and its branch is everyone's.
+bool WholeWords(uint type) {
+  return type == kQ4_K || type == kQ5_K || type == kQ4_1 || type == kQ5_1;
+}
 // Eight bytes at any alignment. May read up to 11 bytes beyond the first: buffers are padded.
-uvec2 PairAt(uint64_t address) {
+uvec2 PairAt(uint type, uint64_t address) {
   const uint shift = (uint(address) & 3u) * 8u;
   Words w = Words(address & ~uint64_t(3));
-  if (shift == 0u) return uvec2(w.v[0], w.v[1]);
+  if (WholeWords(type) && shift == 0u) return uvec2(w.v[0], w.v[1]);
   const uint middle = w.v[1];
-  return uvec2(w.v[0] >> shift | middle << (32u - shift), middle >> shift | w.v[2] << (32u - shift));
+  return uvec2(w.v[0] >> shift | middle << 1u << (31u - shift),
+               middle >> shift | w.v[2] << 1u << (31u - shift));
 }
 
 // Four bytes below 128, minus `less` each: no byte borrows from the next.
@@ -26,21 +31,21 @@ bool HasMinimum(uint type) {
 bool HasScale(uint type) { return type == kQ4_K || type == kQ5_K || type == kQ6_K; }
 
 uvec2 LoadCodes(uint type, uint64_t row, uint block, uint part) {
-  if (type == kQ8_0) return PairAt(row + uint64_t(block) * 34ul + uint64_t(2u + 8u * part));
+  if (type == kQ8_0) return PairAt(type, row + uint64_t(block) * 34ul + uint64_t(2u + 8u * part));
   if (type == kQ4_K || type == kQ5_K) {
     const bool fifth = type == kQ5_K;
     const uint64_t base = row + uint64_t(block >> 3) * (fifth ? 176ul : 144ul);
     const uint k = block & 7u;
-    uvec2 v = PairAt(base + uint64_t((fifth ? 48u : 16u) + 32u * (k >> 1) + 8u * part));
+    uvec2 v = PairAt(type, base + uint64_t((fifth ? 48u : 16u) + 32u * (k >> 1) + 8u * part));
     v = v >> (k & 1u) * 4u & 0x0f0f0f0fu;
-    if (fifth) v |= (PairAt(base + uint64_t(16u + 8u * part)) >> k & 0x01010101u) << 4u;
+    if (fifth) v |= (PairAt(type, base + uint64_t(16u + 8u * part)) >> k & 0x01010101u) << 4u;
     return v;
   }
   if (type == kQ6_K) {
     const uint64_t base = row + uint64_t(block >> 3) * 210ul;
     const uint n = block >> 2 & 1u, j = block & 3u;
-    const uvec2 four = PairAt(base + uint64_t(64u * n + 32u * (j & 1u) + 8u * part));
-    const uvec2 two = PairAt(base + uint64_t(128u + 32u * n + 8u * part));
+    const uvec2 four = PairAt(type, base + uint64_t(64u * n + 32u * (j & 1u) + 8u * part));
+    const uvec2 two = PairAt(type, base + uint64_t(128u + 32u * n + 8u * part));
     const uvec2 v = (four >> (j >> 1) * 4u & 0x0f0f0f0fu) | (two >> 2u * j & 0x03030303u) << 4u;
     return SubtractBytes(v, 32u);
   }
@@ -48,7 +53,7 @@ uvec2 LoadCodes(uint type, uint64_t row, uint block, uint part) {
   const bool minimum = type == kQ4_1 || type == kQ5_1;
   const uint head = 2u + (minimum ? 2u : 0u) + (fifth ? 4u : 0u);
   const uint64_t base = row + uint64_t(block) * uint64_t(head + 16u);
-  uvec2 v = PairAt(base + uint64_t(head + 8u * (part & 1u))) >> (part >> 1) * 4u & 0x0f0f0f0fu;
+  uvec2 v = PairAt(type, base + uint64_t(head + 8u * (part & 1u))) >> (part >> 1) * 4u & 0x0f0f0f0fu;
   if (fifth) {
     const uint bits = WordAt(base + uint64_t(head - 4u)) >> 8u * part;
     v |= uvec2(SpreadBits(bits), SpreadBits(bits >> 4));

@@ -65,7 +65,9 @@ uint WordAt(uint64_t address) {
   if (shift == 0u) return w.v[0];
   return w.v[0] >> shift | w.v[1] << (32u - shift);
 }
-uint HalfAt(uint64_t address) { return WordAt(address) & 0xffffu; }
+uint HalfAt(uint64_t address) {  // an even one
+  return Words(address & ~uint64_t(3)).v[0] >> (uint(address) & 2u) * 8u & 0xffffu;
+}
 
 #ifdef GROUP
 shared float group_floats[GROUP];
