@@ -189,7 +189,8 @@ std::vector<Definition> ProductDefinitions(const Product& p) {
     return Activations(p.x, p.rows * p.batch, p.in, block);
   };
   std::vector<Definition> definitions;
-  definitions.push_back(ProductDefinition(p, "exact", activations(0)));
+  std::vector<double> x = activations(0);
+  definitions.push_back(ProductDefinition(p, "exact", x));
   if (p.quantized) {
     definitions.push_back(
         ProductDefinition(p, "activations in blocks of 32", activations(kBlocks[0])));
@@ -199,7 +200,6 @@ std::vector<Definition> ProductDefinitions(const Product& p) {
         ProductDefinition(p, "activations in blocks of 256", activations(kBlocks[1])));
   }
   if (p.halves) {
-    std::vector<double> x = activations(0);
     for (double& v : x) v = RoundToHalf(v);
     std::vector<float> weight(p.weight, p.weight + p.batch * p.out * p.in);
     for (float& w : weight) w = static_cast<float>(RoundToHalf(w));

@@ -37,12 +37,12 @@ __device__ inline float PowerOfTwo(int exponent) {  // a normal one
 }
 __device__ inline float Finite(float x) { return fabsf(x) < Infinity() ? fabsf(x) : 0.0f; }
 
-__device__ inline void CutHalf(float v, uint16_t& first, uint16_t& second) {
-  const __half h = __float2half_rn(v);
-  first = __half_as_ushort(h);
-  // A NaN or an infinity is in the first piece alone.
-  const float rest = fabsf(v) < Infinity() ? (v - __half2float(h)) * kSecond : 0.0f;
-  second = __half_as_ushort(__float2half_rn(rest));
+// Of v, what piece `p` holds: its f16, then what that lacks, times 2^11. A NaN or an infinity is in the first
+// piece alone.
+__device__ inline uint16_t PieceOf(float v, int p) {
+  const uint16_t first = FloatToHalf(v);
+  if (p == 0) return first;
+  return FloatToHalf(fabsf(v) < Infinity() ? (v - HalfToFloat(first)) * kSecond : 0.0f);
 }
 
 // -------- activations
@@ -69,11 +69,10 @@ __global__ void CutRowsKernel(CutRowsArgs a) {
   const float scale = PowerOfTwo(kTop - exponent);
   if (threadIdx.x == 0) a.exponents[row] = exponent;
   for (int64_t i = threadIdx.x; i < a.width; i += kBlockThreads) {
-    uint16_t first, second;
-    CutHalf(used ? in[i] * scale : 0.0f, first, second);
+    const float v = used ? in[i] * scale : 0.0f;
     const int64_t at = row * a.width + i;
-    a.piece[0][at] = first;
-    if (a.piece[1] != nullptr) a.piece[1][at] = second;
+    a.piece[0][at] = PieceOf(v, 0);
+    if (a.piece[1] != nullptr) a.piece[1][at] = PieceOf(v, 1);
   }
 }
 
@@ -156,12 +155,11 @@ __global__ void CutWeightsKernel(CutWeightsArgs a) {
   for (int64_t n = threadIdx.x; n < eights; n += kBlockThreads) {
     const Eight e = Eights<kType>::Load(row, n);
     for (int four = 0; four < 2; ++four) {
-      uint16_t cut[kMostPieces][4];
-      for (int i = 0; i < 4; ++i) CutHalf(e.value[four][i] * scale, cut[0][i], cut[1][i]);
       const int64_t at = output * a.width + e.at[four];
       for (int p = 0; p < kMostPieces; ++p) {
         if (a.piece[p] == nullptr) break;
-        const uint16_t* v = cut[p];
+        uint16_t v[4];
+        for (int i = 0; i < 4; ++i) v[i] = PieceOf(e.value[four][i] * scale, p);
         // The pieces begin at multiples of 256 bytes and rows at multiples of 16.
         *reinterpret_cast<uint2*>(a.piece[p] + at) = uint2{
             v[0] | static_cast<unsigned>(v[1]) << 16, v[2] | static_cast<unsigned>(v[3]) << 16};

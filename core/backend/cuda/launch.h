@@ -153,6 +153,9 @@ __device__ inline float HalfToFloat(uint16_t bits) {
 __device__ inline float BFloatToFloat(uint16_t bits) {
   return __uint_as_float(static_cast<unsigned>(bits) << 16);
 }
+__device__ inline uint16_t FloatToHalf(float f) {  // to nearest even
+  return __half_as_ushort(__float2half_rn(f));
+}
 __device__ inline uint16_t FloatToBFloat(float f) {  // to nearest even; a NaN stays one
   const unsigned bits = __float_as_uint(f);
   if ((bits & 0x7fffffffu) > 0x7f800000u) return static_cast<uint16_t>(bits >> 16 | 0x40u);

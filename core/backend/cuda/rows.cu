@@ -119,7 +119,7 @@ __global__ void KvWriteKernel(KvWriteArgs a) {
     if constexpr (kType == RSN_DTYPE_F32) {
       reinterpret_cast<float*>(out)[i] = in[i];
     } else if constexpr (kType == RSN_DTYPE_F16) {
-      reinterpret_cast<uint16_t*>(out)[i] = __half_as_ushort(__float2half_rn(in[i]));
+      reinterpret_cast<uint16_t*>(out)[i] = FloatToHalf(in[i]);
     } else {
       reinterpret_cast<uint16_t*>(out)[i] = FloatToBFloat(in[i]);
     }

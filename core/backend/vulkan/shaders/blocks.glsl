@@ -2,15 +2,15 @@
 // int8 in two words, and the numbers that the integer sums are multiplied with. `type` comes from a
 // specialisation constant. Needs octet.glsl.
 
-// Are blocks whole words? Then all addresses of a row have one alignment, and its branch is everyone's.
-bool WholeWords(uint type) {
-  return type == kQ4_K || type == kQ5_K || type == kQ4_1 || type == kQ5_1;
+bool HasMinimum(uint type) {
+  return type == kQ4_1 || type == kQ5_1 || type == kQ4_K || type == kQ5_K;
 }
 // Eight bytes at any alignment. May read up to 11 bytes beyond the first: buffers are padded.
 uvec2 PairAt(uint type, uint64_t address) {
   const uint shift = (uint(address) & 3u) * 8u;
   Words w = Words(address & ~uint64_t(3));
-  if (WholeWords(type) && shift == 0u) return uvec2(w.v[0], w.v[1]);
+  // With two halves at their head blocks are whole words: one branch for all of a row.
+  if (HasMinimum(type) && shift == 0u) return uvec2(w.v[0], w.v[1]);
   const uint middle = w.v[1];
   return uvec2(w.v[0] >> shift | middle << 1u << (31u - shift),
                middle >> shift | w.v[2] << 1u << (31u - shift));
@@ -25,9 +25,6 @@ uint SpreadBits(uint bits) {
   return (bits & 1u) << 4 | (bits & 2u) << 11 | (bits & 4u) << 18 | (bits & 8u) << 25;
 }
 
-bool HasMinimum(uint type) {
-  return type == kQ4_1 || type == kQ5_1 || type == kQ4_K || type == kQ5_K;
-}
 bool HasScale(uint type) { return type == kQ4_K || type == kQ5_K || type == kQ6_K; }
 
 uvec2 LoadCodes(uint type, uint64_t row, uint block, uint part) {
