@@ -42,15 +42,15 @@ constexpr int kYields = 16;
 
 }  // namespace
 
-ThreadPool::ThreadPool(uint32_t threads) {
+ThreadPool::ThreadPool(uint32_t threads) : workers_(std::make_unique<Workers>()) {
   fork_generation_ = ForkGeneration();
   size_ = threads != 0 ? threads : DefaultThreads();
   constexpr uint32_t kMost = 1024;  // more than any machine's threads; bounds a mistaken option
   if (size_ > kMost) size_ = kMost;
-  threads_.reserve(size_ - 1);
+  workers_->threads.reserve(size_ - 1);
   for (uint32_t worker = 1; worker < size_; ++worker) {
     try {
-      threads_.emplace_back([this, worker] { WorkerMain(worker); });
+      workers_->threads.emplace_back([this, worker] { WorkerMain(worker); });
     } catch (const std::system_error&) {
       size_ = worker;  // the system gives no more threads: go on with what there is
       break;
@@ -60,17 +60,15 @@ ThreadPool::ThreadPool(uint32_t threads) {
 
 ThreadPool::~ThreadPool() {
   if (Forked()) {
-    // The threads belong to the parent: there is nothing to join here, and a joinable std::thread
-    // must not be destroyed. The few bytes are left behind.
-    new std::vector<std::thread>(std::move(threads_));
+    static_cast<void>(workers_.release());  // a few bytes are left behind
     return;
   }
   {
-    std::lock_guard lock(sleep_mutex_);
+    std::lock_guard lock(workers_->mutex);
     stop_.store(true);
   }
-  wake_.notify_all();
-  for (std::thread& t : threads_) t.join();
+  workers_->wake.notify_all();
+  for (std::thread& t : workers_->threads) t.join();
 }
 
 bool ThreadPool::Forked() const { return fork_generation_ != ForkGeneration(); }
@@ -129,8 +127,8 @@ bool ThreadPool::ParallelFor(uint32_t count, Task task, void* arg) {
   // sleeper sees the new epoch before it sleeps.
   ticket_.store(static_cast<uint64_t>(epoch) << 32 | count);
   if (sleepers_.load() != 0) {
-    { std::lock_guard sleep_lock(sleep_mutex_); }
-    wake_.notify_all();
+    { std::lock_guard sleep_lock(workers_->mutex); }
+    workers_->wake.notify_all();
   }
   Work(epoch, 0);
   for (int spin = 0; done_.load(std::memory_order_acquire) != count; ++spin) {
@@ -154,9 +152,9 @@ uint32_t ThreadPool::WaitForJob(uint32_t seen) {
     if (const uint32_t now = epoch(); now != seen) return now;
     std::this_thread::yield();
   }
-  std::unique_lock lock(sleep_mutex_);
+  std::unique_lock lock(workers_->mutex);
   sleepers_.fetch_add(1);
-  wake_.wait(lock, [&] { return epoch() != seen || stop_.load(); });
+  workers_->wake.wait(lock, [&] { return epoch() != seen || stop_.load(); });
   sleepers_.fetch_sub(1);
   return epoch();
 }

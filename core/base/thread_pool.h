@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -66,11 +67,17 @@ class ThreadPool {
   alignas(64) std::atomic<uint32_t> done_{0};
   std::atomic<bool> failed_{false};
 
+  // What a child after fork() must not destroy: its threads did not come along, and a condition
+  // variable's end waits for those that sleep in it.
+  struct Workers {
+    std::mutex mutex;
+    std::condition_variable wake;
+    std::vector<std::thread> threads;
+  };
+
   alignas(64) std::atomic<uint32_t> sleepers_{0};
   std::atomic<bool> stop_{false};
-  std::mutex sleep_mutex_;
-  std::condition_variable wake_;
-  std::vector<std::thread> threads_;
+  std::unique_ptr<Workers> workers_;
 };
 
 }  // namespace raison

@@ -129,12 +129,21 @@ TEST(ThreadPoolTest, AnIdlePoolUsesNoProcessorTime) {
   EXPECT_EQ(ran.load(), 16);
 }
 
+// A fork() while a worker starts would take a lock of the sanitizer's runtime along, for good.
+void WaitForEveryWorker(ThreadPool* pool) {
+  std::atomic<uint32_t> here{0};
+  pool->ParallelFor(pool->size(), [&](uint32_t, uint32_t) {
+    here.fetch_add(1);
+    while (here.load() != pool->size()) std::this_thread::yield();
+  });
+}
+
 TEST(ThreadPoolTest, AChildAfterForkRunsOnItsOwnThread) {
 #ifdef __SANITIZE_THREAD__
   GTEST_SKIP() << "ThreadSanitizer allows no new threads in a child of a process with threads";
 #endif
   ThreadPool pool(3);
-  pool.ParallelFor(8, [](uint32_t, uint32_t) {});
+  WaitForEveryWorker(&pool);
   const pid_t child = fork();
   ASSERT_GE(child, 0);
   if (child == 0) {
@@ -157,6 +166,8 @@ TEST(ThreadPoolTest, AChildAfterForkRunsOnItsOwnThread) {
 
 TEST(ThreadPoolTest, AnInheritedPoolIsDestroyedInTheChild) {
   auto pool = std::make_unique<ThreadPool>(3);
+  WaitForEveryWorker(pool.get());
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));  // now they sleep
   const pid_t child = fork();
   ASSERT_GE(child, 0);
   if (child == 0) {
