@@ -129,10 +129,14 @@ class Bencher {
     const bool first = result_.setting.sessions == arguments_.session_counts.front();
     for (int32_t i = 0; i <= arguments_.repeat; ++i) {
       const double prompt = first && arguments_.prompt > 0 ? PromptOnce() : 0;
-      // Side by side: what tracing costs is a ratio within one repetition.
-      const double decode = arguments_.decode > 0 ? DecodeOnce(Tracing::kNone) : 0;
-      const double steps = decode > 0 && arguments_.trace ? DecodeOnce(Tracing::kSteps) : 0;
-      const double routed = decode > 0 && experts ? DecodeOnce(Tracing::kExperts) : 0;
+      // Side by side: what tracing costs is a ratio within one repetition. Every second one goes the
+      // other way round, or a machine that slows down would add to one side only.
+      double steps = 0, routed = 0;
+      if (experts && i % 2 == 1) routed = DecodeOnce(Tracing::kExperts);
+      if (arguments_.trace && i % 2 == 1) steps = DecodeOnce(Tracing::kSteps);
+      const double decode = DecodeOnce(Tracing::kNone);
+      if (arguments_.trace && i % 2 == 0) steps = DecodeOnce(Tracing::kSteps);
+      if (experts && i % 2 == 0) routed = DecodeOnce(Tracing::kExperts);
       if (i == 0) continue;  // pages and caches are cold
       if (prompt > 0) result_.prompt.runs.push_back(prompt);
       if (decode > 0) result_.decode.runs.push_back(decode);
@@ -203,8 +207,9 @@ class Bencher {
     return static_cast<double>(usage.prompt_tokens - usage.cached_tokens) / usage.prompt_seconds;
   }
 
-  // All sessions together. The clock runs from the moment when each has its first token.
+  // All sessions together. The clock runs from the moment when each has its first token. 0: none asked.
   double DecodeOnce(Tracing tracing) {
+    if (arguments_.decode == 0) return 0;
     for (size_t i = 0; i < sessions_.Size(); ++i) {
       sessions_.At(i).PromptText(deep_, 0, Options(1, Tracing::kNone));
       Finish(sessions_.At(i));
