@@ -254,10 +254,10 @@ TEST(Options, ZeroWaitNeverBlocksAndShowsProgress) {
   EXPECT_GT(progress, 0);
 }
 
-// A prompt of several chunks of 512 tokens, about 1,600 in all.
+// A prompt of several chunks of 512 tokens, about 1,200 in all.
 std::string LongPrompt() {
   std::string text;
-  for (int i = 0; i < 400; ++i) text += "7 + 8 ";
+  for (int i = 0; i < 300; ++i) text += "7 + 8 ";
   return text;
 }
 
