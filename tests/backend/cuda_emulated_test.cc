@@ -375,6 +375,44 @@ TEST(CudaLoadTest, TellsWhatWasReadAndCanBeStopped) {
   }
 }
 
+// An application has CUDA code of its own: whatever its thread calls here, the thread keeps its card, and
+// one that has none gets none.
+TEST(CudaThreadTest, TheCallersThreadKeepsItsCard) {
+  for (const int mine : {-1, 1}) {
+    simt::MakeCurrent(mine);
+    {
+      Opened o({.devices = 2});
+      EXPECT_EQ(simt::Current(), mine);
+      const auto keeps = [&](int32_t code, const char* what) {
+        EXPECT_EQ(code, 0) << what << ": " << o.error();
+        EXPECT_EQ(simt::Current(), mine) << what;
+      };
+      const float ones[16] = {};
+      float back[16];
+      rsn_buffer* buffer = nullptr;
+      rsn_device_info info{};
+      info.struct_size = sizeof info;
+      keeps(o.table.device_query(1, &info), "device_query");
+      keeps(o.table.device_info(o.device, &info), "device_info");
+      keeps(o.table.buffer_new(o.device, sizeof ones, &buffer), "buffer_new");
+      rsn_tensor weight = View(nullptr, RSN_DTYPE_F32, {1, 16});
+      uint32_t referenced = 0;
+      keeps(o.table.weight(o.device, &weight, ones, sizeof ones, 0, &referenced), "weight");
+      keeps(o.table.upload(o.queue, buffer, 0, ones, sizeof ones), "upload");
+      keeps(o.table.download(o.queue, back, buffer, 0, sizeof back), "download");
+      keeps(o.table.synchronize(o.queue), "synchronize");
+      o.table.buffer_free(weight.buffer);
+      keeps(0, "buffer_free");
+      simt::LoseDevice();
+      EXPECT_EQ(o.table.synchronize(o.queue), -32);
+      EXPECT_EQ(simt::Current(), mine);
+      o.table.buffer_free(buffer);
+    }
+    EXPECT_EQ(simt::Current(), mine);
+  }
+  simt::MakeCurrent(-1);
+}
+
 struct NvmlNumbers {
   char id[32];
   unsigned long long total, free;
@@ -459,11 +497,13 @@ TEST(SimtTest, ExchangesWithinTheWarp) {
 #if !defined(__SANITIZE_ADDRESS__)
 TEST(SimtTest, FindsAWriteBehindAnAllocation) {
   simt::Install({});
+  ASSERT_EQ(cudaSetDevice(0), cudaSuccess);
   void* p = nullptr;
   ASSERT_EQ(cudaMalloc(&p, 10), cudaSuccess);
   static_cast<char*>(p)[10] = 1;
   EXPECT_EQ(cudaFree(p), cudaErrorLaunchFailure);
   EXPECT_NE(simt::LastFault(), "");
+  simt::MakeCurrent(-1);
   simt::Install({});
 }
 #endif

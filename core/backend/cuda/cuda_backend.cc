@@ -84,7 +84,8 @@ int32_t BufferNew(rsn_device_state* device, uint64_t bytes, rsn_buffer** out) {
     if (device == nullptr || out == nullptr) return IsNull("buffer_new");
     *out = nullptr;
     Device& d = *StateOf(device);
-    RSN_RETURN_IF_ERROR(d.Enter());
+    const ScopedDevice entered(d);
+    RSN_RETURN_IF_ERROR(entered.status());
     RSN_ASSIGN_OR_RETURN(std::unique_ptr<DeviceMemory> memory, NewMemory(d, bytes));
     if (const absl::Status zeroed = d.Zero(memory->data, bytes); !zeroed.ok()) {
       FreeMemory(memory.release());
@@ -107,7 +108,8 @@ int32_t Weight(rsn_device_state* device, rsn_tensor* description, const void* by
     *referenced = 0;
     Device& d = *StateOf(device);
     RSN_RETURN_IF_ERROR(reference::CheckWeight(*description, size));
-    RSN_RETURN_IF_ERROR(d.Enter());
+    const ScopedDevice entered(d);
+    RSN_RETURN_IF_ERROR(entered.status());
     RSN_ASSIGN_OR_RETURN(std::unique_ptr<DeviceMemory> memory, NewMemory(d, size));
     if (const absl::Status copied = d.CopyIn(memory->data, bytes, size); !copied.ok()) {
       FreeMemory(memory.release());
@@ -135,7 +137,8 @@ int32_t QueueNew(rsn_device_state* device, rsn_queue** out) {
   return Guard([&]() -> absl::Status {
     if (device == nullptr || out == nullptr) return IsNull("queue_new");
     *out = nullptr;
-    RSN_RETURN_IF_ERROR(StateOf(device)->Enter());
+    const ScopedDevice entered(*StateOf(device));
+    RSN_RETURN_IF_ERROR(entered.status());
     RSN_ASSIGN_OR_RETURN(std::unique_ptr<Queue> queue, Queue::New(*StateOf(device)));
     *out = reinterpret_cast<rsn_queue*>(queue.release());
     return absl::OkStatus();
@@ -149,7 +152,8 @@ template <typename Body>
 int32_t OnQueue(const char* what, rsn_queue* queue, const Body& body) {
   return Guard([&]() -> absl::Status {
     if (queue == nullptr) return IsNull(what);
-    RSN_RETURN_IF_ERROR(StateOf(queue)->device().Enter());
+    const ScopedDevice entered(StateOf(queue)->device());
+    RSN_RETURN_IF_ERROR(entered.status());
     return body(*StateOf(queue));
   });
 }

@@ -102,7 +102,8 @@ absl::StatusOr<std::unique_ptr<Device>> Device::Open(const rsn_backend_host* hos
     std::memcpy(&device->host_, host, std::min<size_t>(host->struct_size, sizeof device->host_));
   }
   device->info_ = info;
-  RSN_RETURN_IF_ERROR(device->Enter());
+  const ScopedDevice entered(*device);
+  RSN_RETURN_IF_ERROR(entered.status());
   // A build for some cards only, or one card of several that is newer than the code.
   if (const cudaError_t error = FindCode(); error != cudaSuccess) {
     return absl::UnavailableError(absl::StrCat(info.name, " cannot be opened: ",
@@ -137,7 +138,8 @@ void Device::MakePool() {
 }
 
 Device::~Device() {
-  if (cudaSetDevice(index_) != cudaSuccess && !lost_) return;
+  const ScopedDevice entered(*this);
+  if (!entered.status().ok() && !lost_) return;
   for (int i = 0; i < 2; ++i) {
     if (copied_[i] != nullptr) cudaEventDestroy(copied_[i]);
     if (pieces_[i] != nullptr) cudaFreeHost(pieces_[i]);
@@ -149,7 +151,8 @@ Device::~Device() {
 rsn_device_info Device::Info() {
   rsn_device_info info = info_;
   size_t free = 0, total = 0;
-  if (Enter().ok() && cudaMemGetInfo(&free, &total) == cudaSuccess) {
+  const ScopedDevice entered(*this);
+  if (entered.status().ok() && cudaMemGetInfo(&free, &total) == cudaSuccess) {
     info.memory_free = free;
     info.memory_total = total;
   } else if (lost_) {
@@ -159,11 +162,13 @@ rsn_device_info Device::Info() {
 }
 
 absl::Status Device::Enter() {
+  const cudaError_t entered = cudaSetDevice(index_);
   if (lost_) {
+    cudaGetLastError();  // so that it is not taken for the next call's
     return absl::UnavailableError(absl::StrCat(
         info_.name, " is lost: an earlier operation failed on the card; other devices go on"));
   }
-  return Check(cudaSetDevice(index_), "cudaSetDevice");
+  return Check(entered, "cudaSetDevice");
 }
 
 absl::Status Device::Check(cudaError_t error, const char* what) {
@@ -309,7 +314,7 @@ absl::StatusOr<std::unique_ptr<DeviceMemory>> NewMemory(Device& device, uint64_t
 
 void FreeMemory(DeviceMemory* memory) {
   if (memory == nullptr) return;
-  memory->device->Enter().IgnoreError();  // memory of a lost card is given back as far as it can
+  const ScopedDevice entered(*memory->device);
   cudaFree(memory->data);
   delete memory;
 }

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "core/backend/cuda/cublas.h"
+#include "core/backend/cuda/scoped_device.h"
 #include "core/backend/reference/view.h"
 #include "core/base/status.h"
 #include "raison/backend.h"
@@ -26,8 +27,6 @@ class Device {
   Device& operator=(const Device&) = delete;
 
   rsn_device_info Info();
-  // Makes the card the calling thread's; an error if it is lost. Every entry begins with this.
-  absl::Status Enter();
   // Keeps in mind that the card is lost, and says so.
   absl::Status Check(cudaError_t error, const char* what);
   absl::Status OutOfMemory(uint64_t bytes);
@@ -44,8 +43,13 @@ class Device {
   absl::Status Pack(void* p, uint64_t bytes);  // whole groups of Q8_0 (pack.cu)
 
  private:
+  friend class ScopedDevice;
+
   Device() = default;
 
+  // Makes the card the calling thread's: also a lost one, whose memory is given back as far as it can;
+  // that is an error.
+  absl::Status Enter();
   void MakePool();
   void FillPiece(void* to, const char* from, uint64_t bytes);
   absl::Status TellRead(const char* from, uint64_t bytes) const;

@@ -122,13 +122,13 @@ absl::StatusOr<std::shared_ptr<FaultWord>> FaultWord::New(Device& device) {
 }
 
 FaultWord::~FaultWord() {
-  device_.Enter().IgnoreError();
+  const ScopedDevice entered(device_);
   if (on_card != nullptr) cudaFree(on_card);
   if (pinned != nullptr) cudaFreeHost(pinned);
 }
 
 RecordedScratch::~RecordedScratch() {
-  device_.Enter().IgnoreError();
+  const ScopedDevice entered(device_);
   for (const Piece& piece : pieces_) cudaFree(piece.p);
   if (used_ != nullptr) cudaEventDestroy(used_);
 }
@@ -174,7 +174,7 @@ void RecordedScratch::EndOperation() {
 }
 
 Recording::~Recording() {
-  device.Enter().IgnoreError();
+  const ScopedDevice entered(device);
   // A replay may still run. Not the whole card: that would end a recording under way on another queue.
   scratch->Wait();
   if (exec != nullptr) cudaGraphExecDestroy(exec);
@@ -191,7 +191,7 @@ absl::StatusOr<std::unique_ptr<Queue>> Queue::New(Device& device) {
 }
 
 Queue::~Queue() {
-  device_.Enter().IgnoreError();
+  const ScopedDevice entered(device_);
   if (recording_ != nullptr) {
     cudaGraph_t graph = nullptr;
     if (cudaStreamEndCapture(stream_, &graph) == cudaSuccess) cudaGraphDestroy(graph);

@@ -51,6 +51,8 @@ struct Machine {
   uint64_t launches = 0;
   std::string fault;
 };
+thread_local int t_current = -1;
+
 Machine& M() {
   static auto* machine = new Machine;
   return *machine;
@@ -75,8 +77,14 @@ constexpr size_t kExtra = 0;
 constexpr size_t kExtra = kBehind;
 #endif
 
+// A card would be opened for the thread: card 0, whichever is meant.
+void NeedCard() {
+  if (t_current < 0) ++M().usage.astray;
+}
+
 cudaError_t Take(void** p, size_t bytes, bool host) {
   *p = nullptr;
+  NeedCard();
   if (!host && M().usage.device_bytes + bytes > M().card.memory) return cudaErrorMemoryAllocation;
   void* raw = nullptr;
   if (posix_memalign(&raw, 256, std::max<size_t>(bytes + kExtra, 1)) != 0) {
@@ -92,6 +100,7 @@ cudaError_t Take(void** p, size_t bytes, bool host) {
 
 cudaError_t Give(void* p) {
   if (p == nullptr) return cudaSuccess;
+  NeedCard();
   const auto found = M().memory.find(p);
   if (found == M().memory.end()) return cudaErrorInvalidValue;
   const Allocation a = found->second;
@@ -128,6 +137,7 @@ cudaError_t DrainAll() {
 }
 
 cudaError_t Put(cudaStream_t s, Work work) {
+  NeedCard();
   if (s->capturing) {
     s->captured.push_back(std::move(work));
   } else {
@@ -181,6 +191,8 @@ Usage InUse() {
   std::lock_guard lock(M().mutex);
   return M().usage;
 }
+void MakeCurrent(int card) { t_current = card; }
+int Current() { return t_current; }
 uint64_t Launches() {
   std::lock_guard lock(M().mutex);
   return M().launches;
@@ -255,8 +267,29 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr, int) {
   return cudaSuccess;
 }
 cudaError_t cudaSetDevice(int device) {
+  if (device < 0 || device >= M().card.devices) return cudaErrorInvalidDevice;
+  t_current = device;  // a lost one, too
   SIMT_CALL();
-  return device >= 0 && device < M().card.devices ? cudaSuccess : cudaErrorInvalidDevice;
+  return cudaSuccess;
+}
+// The driver's contexts: a card's is its number and one.
+static int GetContext(void** context) {
+  *context = reinterpret_cast<void*>(static_cast<intptr_t>(t_current) + 1);
+  return 0;
+}
+static int SetContext(void* context) {
+  t_current = static_cast<int>(reinterpret_cast<intptr_t>(context)) - 1;
+  return 0;
+}
+cudaError_t cudaGetDriverEntryPointByVersion(const char* name, void** function, unsigned,
+                                             unsigned long long,
+                                             cudaDriverEntryPointQueryResult* found) {
+  const std::string wanted = name;
+  *function = wanted == "cuCtxGetCurrent"   ? reinterpret_cast<void*>(&GetContext)
+              : wanted == "cuCtxSetCurrent" ? reinterpret_cast<void*>(&SetContext)
+                                            : nullptr;
+  *found = *function != nullptr ? cudaDriverEntryPointSuccess : cudaDriverEntryPointSymbolNotFound;
+  return cudaSuccess;
 }
 cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
   SIMT_CALL();

@@ -19,10 +19,16 @@ struct Card {
 void Install(const Card& card);  // takes effect at once; heals a lost device
 void LoseDevice();               // every later call fails, as after a kernel's illegal access
 
-// What is alive: a test that frees everything expects zeros.
+// The calling thread's card; -1: it has none.
+void MakeCurrent(int card);
+int Current();
+
+// What is alive, and how many calls came from a thread without a card: a test that frees everything
+// expects zeros.
 struct Usage {
   size_t device_bytes = 0, host_bytes = 0;
   int streams = 0, events = 0, graphs = 0, pools = 0;
+  int astray = 0;
   bool operator==(const Usage&) const = default;
 };
 Usage InUse();
