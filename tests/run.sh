@@ -12,6 +12,7 @@
 set -uo pipefail
 
 cd "$(dirname "$0")/.."
+export LC_ALL=C.UTF-8  # a bare machine has none, and Java then knows no é in a path
 readonly ROOT=$PWD
 readonly LOGS=$ROOT/build/logs
 readonly JOBS=$(nproc)

@@ -7,8 +7,8 @@ STAGES=(setup build unit selftest library headers abi notices style asan tsan qe
 
 readonly QUESTION="How many r's are in strawberry?"
 
-# A compiler cache filled by another clone or build folder counts: paths are taken relative to the tree.
-export CCACHE_BASEDIR=$ROOT CCACHE_NOHASHDIR=1
+# A compiler cache filled by another clone, build folder or locale counts.
+export CCACHE_BASEDIR=$ROOT CCACHE_NOHASHDIR=1 CCACHE_SLOPPINESS=locale
 
 # Under pipefail a filter must read to its end: `x | grep -q` fails when x is still writing.
 
@@ -308,7 +308,8 @@ stage_python() {
   need_venv
   local report=$LOGS/python.junit.xml rc=0
   # The tools are in the environment already (tests/requirements.txt), so no isolated one is fetched.
-  SKBUILD_BUILD_DIR=$ROOT/build/python CMAKE_GENERATOR=Ninja \
+  # A compiler cache tells compilers apart by name: Python's would be another than CMake's.
+  SKBUILD_BUILD_DIR=$ROOT/build/python CMAKE_GENERATOR=Ninja CC=cc CXX=c++ \
     build/venv/bin/pip install --disable-pip-version-check --no-build-isolation --no-deps \
     --force-reinstall -v .
   rm -f "$report"

@@ -40,7 +40,7 @@ has_vulkan=0; [[ ! -f $build/natives/libraison-vulkan.so ]] || has_vulkan=1
 
 # ---- wheel
 wheel() {  # wheel SOURCE OPTION...: into $dist; no network, no isolated environment
-  SKBUILD_BUILD_DIR=$work/wheel-$(basename "$1") CMAKE_GENERATOR=Ninja \
+  SKBUILD_BUILD_DIR=$work/wheel-$(basename "$1") CMAKE_GENERATOR=Ninja CC=cc CXX=c++ \
     "$python" -m pip wheel --disable-pip-version-check --no-build-isolation --no-deps -q -w "$dist" \
     "${@:2}" "$1"
 }
