@@ -11,7 +11,7 @@ folder=${1:-$root/build/gpu-folder}
 tree=$root/build/gpu-tree
 readonly MOST_MIB=30
 
-cmake -S "$root" -B "$root/build/gpu" -G Ninja -DCMAKE_BUILD_TYPE=Release -DRAISON_TESTS=OFF \
+cmake -S "$root" -B "$root/build/gpu" -G Ninja -DRAISON_TESTS=OFF \
   -DRAISON_PYTHON=OFF -DRAISON_TOOLS=ON -DRAISON_CUDA=ON -DRAISON_VULKAN=ON \
   -DRAISON_CUDA_ARCHITECTURES="${RAISON_CUDA_ARCHITECTURES:-90-real}"
 ninja -C "$root/build/gpu" all raison_cuda_rate
