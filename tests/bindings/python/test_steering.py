@@ -81,13 +81,14 @@ def test_fork_branches(session):
 
 
 def test_cancel_from_another_thread(session):
-    events = []
-    timer = threading.Timer(0.2, session.cancel)
+    events, begun = [], threading.Event()
+    thread = threading.Thread(target=lambda: begun.wait() and session.cancel())
     session.ask(QUESTION, **LONG)
-    timer.start()
+    thread.start()
     for event in session:
         events.append(event)
-    timer.join()
+        begun.set()
+    thread.join()
     assert events[-1].kind == "done" and events[-1].reason == "cancelled"
 
 
@@ -108,12 +109,14 @@ def test_async(model):
 
 def test_a_cancelled_task_cancels_the_request(session):
     async def main():
+        begun = asyncio.Event()
+
         async def work():
             async for _ in session.astream(QUESTION, **LONG):
-                pass
+                begun.set()
 
         task = asyncio.create_task(work())
-        await asyncio.sleep(0.2)
+        await begun.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -159,15 +162,18 @@ def test_a_task_cancelled_in_its_loops_body_cancels_the_request(session):
 
 def test_a_task_that_goes_on_keeps_its_request(session):
     async def main():
+        asked = asyncio.Event()
+
         async def first():
             async for _ in session.astream(QUESTION, **LONG):
                 break
             # Another request of the same session: what becomes of this task's stream is over.
             session.ask("What is 2 + 3?", temperature=0)
+            asked.set()
             await asyncio.sleep(60)
 
         task = asyncio.create_task(first())
-        await asyncio.sleep(0.2)
+        await asked.wait()
         task.cancel()
         await asyncio.wait([task])
         assert task.cancelled()
