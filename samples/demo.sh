@@ -50,12 +50,14 @@ packages() { ((setup)) || { echo "skipped: --no-setup"; return 0; }; packaging/s
 configure() {
   # Once configured, ninja itself runs cmake again when a build file changes.
   [[ -f $build/build.ninja ]] && { echo "configured before"; return 0; }
-  cmake -S "$root" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DRAISON_TESTS=OFF \
-    -DRAISON_PYTHON=OFF -DRAISON_TOOLS=ON -DRAISON_CUDA=OFF -DRAISON_VULKAN=OFF || { rm -f "$build/build.ninja"; return 1; }
+  # Flags and cargo's folder are those of the tests: what one has compiled the other needs not.
+  cmake -S "$root" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DRAISON_TESTS=OFF \
+    -DRAISON_PYTHON=OFF -DRAISON_TOOLS=ON -DRAISON_CUDA=OFF -DRAISON_VULKAN=OFF \
+    -DRAISON_CARGO_FOLDER="$root/build/cargo" || { rm -f "$build/build.ninja"; return 1; }
 }
 
 # A compiler cache filled by another clone counts: paths are taken relative to the tree.
-export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1
+export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1 CCACHE_SLOPPINESS=locale
 compile() { ninja -C "$build" raison_cli; }
 
 stage "1/4 packages and sources" "usually 1-2 min the first time, then 0 s" packages
