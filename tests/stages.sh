@@ -311,7 +311,7 @@ stage_python() {
   # A compiler cache tells compilers apart by name: Python's would be another than CMake's.
   SKBUILD_BUILD_DIR=$ROOT/build/python CMAKE_GENERATOR=Ninja CC=cc CXX=c++ \
     build/venv/bin/pip install --disable-pip-version-check --no-build-isolation --no-deps \
-    --force-reinstall -v -C cmake.define.RAISON_CARGO_FOLDER="$ROOT/build/cargo" .
+    --force-reinstall -v --config-settings=cmake.define.RAISON_CARGO_FOLDER="$ROOT/build/cargo" .
   rm -f "$report"
   build/venv/bin/python -m pytest -q -rs --junitxml="$report" tests/bindings/python || rc=$?
   python3 tests/junit_counts.py "$report" >>"$STAGE_NOTES"
