@@ -22,7 +22,8 @@ fail() { echo "FAIL: $*" >&2; exit 1; }
 configure() {  # configure FOLDER OPTIONS...: cmake once; ninja itself re-runs it when files change
   local folder=$ROOT/build/$1
   shift
-  cmake -S "$ROOT" -B "$folder" -G Ninja -DRAISON_CARGO_FOLDER="$ROOT/build/cargo" "$@" || { rm -f "$folder/build.ninja"; return 1; }
+  cmake -S "$ROOT" -B "$folder" -G Ninja -DRAISON_CARGO_FOLDER="$ROOT/build/cargo" "$@" ||
+    { rm -f "$folder/build.ninja"; return 1; }
 }
 build() { ninja -C "$ROOT/build/$1" -j "$JOBS" "${@:2}"; }
 has_target() { ninja -C "$ROOT/build/$1" -t query "$2" >/dev/null 2>&1; }

@@ -82,7 +82,7 @@ def test_fork_branches(session):
 
 def test_cancel_from_another_thread(session):
     events, begun = [], threading.Event()
-    thread = threading.Thread(target=lambda: begun.wait() and session.cancel())
+    thread = threading.Thread(target=lambda: begun.wait(30) and session.cancel())
     session.ask(QUESTION, **LONG)
     thread.start()
     for event in session:
@@ -116,7 +116,7 @@ def test_a_cancelled_task_cancels_the_request(session):
                 begun.set()
 
         task = asyncio.create_task(work())
-        await begun.wait()
+        await asyncio.wait_for(begun.wait(), 30)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -173,7 +173,7 @@ def test_a_task_that_goes_on_keeps_its_request(session):
             await asyncio.sleep(60)
 
         task = asyncio.create_task(first())
-        await asked.wait()
+        await asyncio.wait_for(asked.wait(), 30)
         task.cancel()
         await asyncio.wait([task])
         assert task.cancelled()
