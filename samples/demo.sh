@@ -62,6 +62,6 @@ compile() { ninja -C "$build" raison_cli; }
 
 stage "1/4 packages and sources" "usually 1-2 min the first time, then 0 s" packages
 stage "2/4 configure" "usually 10 s the first time, then 0 s" configure
-stage "3/4 build the raison command" "usually 3-5 min the first time, then 0 s" compile
+stage "3/4 build the raison command" "usually 4-7 min the first time, then 0 s" compile
 printf '4/4 raison run "%s"\n\n' "$question" >&2
 exec "$build/bin/raison" run "$question"
