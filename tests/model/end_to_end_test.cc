@@ -26,10 +26,7 @@ TEST(EndToEnd, TheCpuAgreesWithTheReference) {
   EXPECT_EQ(report->results.size(), 6u);
   EXPECT_TRUE(report->failures.empty());
   EXPECT_TRUE(report->refused.empty());
-  for (const conformance::EndToEndResult& r : report->results) {
-    EXPECT_EQ(r.rows, 1000u);
-    EXPECT_GT(r.clear_rows, 0u);
-  }
+  for (const conformance::EndToEndResult& r : report->results) EXPECT_EQ(r.rows, 1000u);
   std::cout << FormatEndToEnd(*report);  // what limits.h is made from
 }
 

@@ -28,8 +28,6 @@ struct EndToEndResult {
   double prompt_divergence = 0;  // mean Kullback-Leibler divergence from the reference, nats
   double decode_divergence = 0;  // the same, of the tokens read one by one
   double agreement = 0;          // share of rows with the reference's greedy token, both ways
-  uint32_t clear_rows = 0;       // both ways: where the reference's margin exceeds the error
-  uint32_t clear_wrong = 0;      // of them, with another greedy token
   double largest_error = 0;      // of a logit, in standard deviations of its row
   double routing = 0;            // share of the experts' choices that are others; 0 without experts
 };
