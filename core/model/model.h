@@ -23,7 +23,7 @@ class Checkpoint;
 struct ModelOptions {
   std::shared_ptr<Device> opened_device;  // everything there, instead of `device`
   std::string device;        // one, or a split, as PlacementRequest has it; empty: the best
-  std::string experts;       // the device of the routed experts; empty: that of their layers
+  std::string experts;       // one for the routed experts, or a split; empty: that of their layers
   std::string backend_path;  // where plug-ins are sought first
   uint32_t threads = 0;         // 0: as many as the process may use
   uint32_t context_length = 0;  // 0: the model's own

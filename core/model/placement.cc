@@ -1,7 +1,6 @@
 #include "core/model/placement.h"
 
 #include <algorithm>
-#include <optional>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
@@ -9,6 +8,7 @@
 #include "absl/strings/str_split.h"
 #include "core/backend/registry.h"
 #include "core/file/checkpoint.h"
+#include "core/model/split.h"
 
 namespace raison {
 namespace {
@@ -58,42 +58,8 @@ LayerSizes Measure(const Checkpoint& checkpoint, const Config& config) {
   return sizes;
 }
 
-// One part of a split: "cuda:0=20".
-struct Part {
-  std::string device;
-  std::optional<uint32_t> layers;
-};
-
-absl::StatusOr<std::vector<Part>> ParseSplit(const std::string& text, uint32_t layers) {
-  std::vector<Part> parts;
-  uint64_t named = 0;
-  for (const absl::string_view word : absl::StrSplit(text, ',')) {
-    const std::pair<absl::string_view, absl::string_view> sides =
-        absl::StrSplit(word, absl::MaxSplits('=', 1));
-    Part part{.device = std::string(sides.first), .layers = std::nullopt};
-    if (part.device.empty()) {
-      return absl::UnavailableError(
-          absl::StrCat("device = \"", text, "\": a device's name is empty"));
-    }
-    if (absl::StrContains(word, '=')) {
-      uint32_t count = 0;
-      if (!absl::SimpleAtoi(sides.second, &count) || count == 0) {
-        return absl::UnavailableError(absl::StrCat(
-            "device = \"", text, "\": after = stands the number of layers, at least 1"));
-      }
-      part.layers = count;
-      named += count;
-    }
-    parts.push_back(std::move(part));
-  }
-  const bool open_end =
-      std::any_of(parts.begin(), parts.end(), [](const Part& p) { return !p.layers.has_value(); });
-  if (named > layers || (!open_end && named != layers)) {
-    return absl::UnavailableError(
-        absl::StrCat("device = \"", text, "\" places ", named, " layers, the model has ", layers));
-  }
-  return parts;
-}
+// In `experts`: the device of the layer.
+constexpr char kOwn[] = "own";
 
 class Placer {
  public:
@@ -101,8 +67,34 @@ class Placer {
       : request_(request),
         layers_(config.num_hidden_layers),
         sizes_(Measure(checkpoint, config)),
-        config_(config) {
+        routed_(config.moe.n_routed_experts) {
     placement_.latent_attention = config.IsMla();
+    for (uint32_t l = 0; l < layers_; ++l) placement_.routes.push_back(config.IsMoeLayer(l));
+  }
+
+  // First: which parts of the routed experts are asked for.
+  absl::Status ReadExperts() {
+    if (request_.experts.empty()) {
+      experts_ = {{.device = kOwn, .count = routed_}};
+      return absl::OkStatus();
+    }
+    if (routed_ == 0) {
+      return absl::UnimplementedError(
+          absl::StrCat("experts = \"", request_.experts, "\": the model has no routed experts"));
+    }
+    RSN_ASSIGN_OR_RETURN(experts_, ParseSplit({.option = "experts",
+                                               .text = request_.experts,
+                                               .total = routed_,
+                                               .things = "experts",
+                                               .owner = "a layer"}));
+    // The rest is a number where all others are.
+    uint32_t rest = routed_;
+    for (size_t p = 0; p + 1 < experts_.size(); ++p) {
+      if (!experts_[p].count.has_value()) return absl::OkStatus();
+      rest -= *experts_[p].count;
+    }
+    experts_.back().count = rest;
+    return absl::OkStatus();
   }
 
   absl::StatusOr<Placement> OnOpened() {
@@ -113,16 +105,20 @@ class Placer {
   }
 
   absl::StatusOr<Placement> ByRequest() {
-    RSN_ASSIGN_OR_RETURN(const std::vector<Part> parts, ParseSplit(request_.device, layers_));
+    RSN_ASSIGN_OR_RETURN(const std::vector<SplitPart> parts, ParseSplit({.option = "device",
+                                                                         .text = request_.device,
+                                                                         .total = layers_,
+                                                                         .things = "layers",
+                                                                         .owner = "the model"}));
     placement_.why = "as asked for";
     for (size_t p = 0; p < parts.size(); ++p) {
       RSN_ASSIGN_OR_RETURN(const uint32_t index, Open(parts[p].device));
       uint64_t later = 0;  // layers that later parts are sure of
-      for (size_t q = p + 1; q < parts.size(); ++q) later += parts[q].layers.value_or(0);
+      for (size_t q = p + 1; q < parts.size(); ++q) later += parts[q].count.value_or(0);
       const uint32_t open = layers_ - static_cast<uint32_t>(placement_.layers.size());
       const uint32_t most = open > later ? open - static_cast<uint32_t>(later) : 0;
       const bool last = p + 1 == parts.size();
-      const uint32_t count = parts[p].layers.value_or(last ? most : std::min(most, Fit(index)));
+      const uint32_t count = parts[p].count.value_or(last ? most : std::min(most, Fit(index)));
       placement_.layers.insert(placement_.layers.end(), count, index);
     }
     if (placement_.layers.size() != layers_) {
@@ -189,19 +185,26 @@ class Placer {
 
   // What layer `l` and its part of the cache take on the layer's own device.
   uint64_t OfLayer(size_t l) const {
-    return sizes_.layers[l].bytes + (request_.experts.empty() ? sizes_.experts[l].bytes : 0) +
-           request_.kv_bytes / layers_;
+    uint64_t bytes = sizes_.layers[l].bytes + request_.kv_bytes / layers_;
+    for (const SplitPart& part : experts_) {
+      if (part.device == kOwn) bytes += ExpertBytes(l) * part.count.value_or(0);
+    }
+    return bytes;
   }
 
-  // Whether the device makes a buffer of the largest of some tensors.
+  // Of one routed expert of the layer.
+  uint64_t ExpertBytes(size_t l) const { return sizes_.experts[l].bytes / std::max(routed_, 1u); }
+
+  // Whether the device makes a buffer of the largest of some tensors, or of `part` of the `of`
+  // experts in it.
   static absl::Status Takes(const std::string& device, const rsn_device_info& info,
-                            const TensorGroup& group) {
-    if (info.largest_buffer == 0 || group.largest == nullptr ||
-        group.largest->bytes() <= info.largest_buffer) {
-      return absl::OkStatus();
-    }
+                            const TensorGroup& group, uint32_t part = 1, uint32_t of = 1) {
+    if (info.largest_buffer == 0 || group.largest == nullptr) return absl::OkStatus();
+    const uint64_t bytes = group.largest->bytes() / of * part;
+    if (bytes <= info.largest_buffer) return absl::OkStatus();
     return absl::ResourceExhaustedError(absl::StrCat(
-        device, " cannot hold tensor ", group.largest->name, ": it has ", group.largest->bytes(),
+        device, " cannot hold ", part == of ? "" : absl::StrCat(part, " of ", of, " experts of "),
+        "tensor ", group.largest->name, ": that is ", bytes,
         " bytes, and the device allocates at most ", info.largest_buffer,
         " at once; another device must take its layer (\"device\") or the experts (\"experts\")"));
   }
@@ -215,23 +218,30 @@ class Placer {
   }
   absl::Status TakesLayer(const std::string& device, const rsn_device_info& info, size_t l) const {
     RSN_RETURN_IF_ERROR(Takes(device, info, sizes_.layers[l]));
-    return request_.experts.empty() ? Takes(device, info, sizes_.experts[l]) : absl::OkStatus();
+    for (const SplitPart& part : experts_) {
+      if (part.device != kOwn || !part.count.has_value()) continue;
+      RSN_RETURN_IF_ERROR(Takes(device, info, sizes_.experts[l], *part.count, routed_));
+    }
+    return absl::OkStatus();
   }
 
   // As placed.
   absl::Status CheckTensors() const {
     std::vector<rsn_device_info> infos;
     for (const auto& device : placement_.devices) infos.push_back(device->Info());
-    const auto takes = [&](uint32_t index, const TensorGroup& group) {
-      return Takes(placement_.DeviceOf(index).name(), infos[index], group);
+    const auto takes = [&](uint32_t index, const TensorGroup& group, uint32_t part = 1,
+                           uint32_t of = 1) {
+      return Takes(placement_.DeviceOf(index).name(), infos[index], group, part, of);
     };
     RSN_RETURN_IF_ERROR(takes(placement_.layers.front(), sizes_.embedding));
-    RSN_RETURN_IF_ERROR(takes(placement_.layers.back(), sizes_.head.largest != nullptr
-                                                            ? sizes_.head
-                                                            : sizes_.embedding));
+    RSN_RETURN_IF_ERROR(takes(placement_.layers.back(),
+                              sizes_.head.largest != nullptr ? sizes_.head : sizes_.embedding));
     for (uint32_t l = 0; l < layers_; ++l) {
       RSN_RETURN_IF_ERROR(takes(placement_.layers[l], sizes_.layers[l]));
-      RSN_RETURN_IF_ERROR(takes(placement_.experts[l], sizes_.experts[l]));
+      for (const ExpertPart& part : placement_.experts) {
+        RSN_RETURN_IF_ERROR(
+            takes(placement_.ExpertDevice(l, part), sizes_.experts[l], part.count, routed_));
+      }
     }
     return absl::OkStatus();
   }
@@ -274,46 +284,97 @@ class Placer {
     return count;
   }
 
+  // Last: the layers have their devices.
   absl::StatusOr<Placement> PlaceExperts() {
-    placement_.experts = placement_.layers;
-    if (request_.experts.empty()) return Weighed();
-    if (config_.moe.n_routed_experts == 0) {
-      return absl::UnimplementedError(
-          absl::StrCat("experts = \"", request_.experts, "\": the model has no routed experts"));
+    WeighLayers();
+    uint32_t left = routed_;
+    for (const SplitPart& asked : experts_) {
+      ExpertPart part{.count = asked.count.value_or(0)};
+      if (asked.device != kOwn) {
+        RSN_ASSIGN_OR_RETURN(part.device, OpenForExperts(asked.device));
+      }
+      left -= part.count;
+      Weigh(part);
+      placement_.experts.push_back(part);
     }
-    // The device of that name which the layers use already, if there is one.
-    uint32_t index = 0;
-    while (index < placement_.devices.size() &&
-           placement_.devices[index]->name() != request_.experts) {
-      ++index;
+    for (size_t p = 0; p < experts_.size(); ++p) {
+      if (experts_[p].count.has_value()) continue;
+      ExpertPart& part = placement_.experts[p];
+      part.count = p + 1 == experts_.size() ? left : std::min(left, FitExperts(part));
+      left -= part.count;
+      Weigh(part);
     }
-    if (index == placement_.devices.size()) {
-      RSN_ASSIGN_OR_RETURN(index, Open(request_.experts));
+    if (left != 0) {
+      return absl::UnavailableError(absl::StrCat("experts = \"", request_.experts,
+                                                 "\": the devices before the last take only ",
+                                                 routed_ - left, " of ", routed_, " experts"));
     }
-    for (uint32_t l = 0; l < layers_; ++l) {
-      if (config_.IsMoeLayer(l)) placement_.experts[l] = index;
+    std::erase_if(placement_.experts, [](const ExpertPart& part) { return part.count == 0; });
+    for (size_t p = 1; p < placement_.experts.size(); ++p) {
+      const ExpertPart& before = placement_.experts[p - 1];
+      placement_.experts[p].first = before.first + before.count;
     }
-    return Weighed();
+    RSN_RETURN_IF_ERROR(CheckTensors());
+    return std::move(placement_);
   }
 
-  absl::StatusOr<Placement> Weighed() {
-    RSN_RETURN_IF_ERROR(CheckTensors());
+  // The device of that name that no part before has: one that the layers use, if there is one.
+  absl::StatusOr<uint32_t> OpenForExperts(const std::string& name) {
+    for (uint32_t d = 0; d < placement_.devices.size(); ++d) {
+      const bool taken = std::any_of(placement_.experts.begin(), placement_.experts.end(),
+                                     [d](const ExpertPart& part) { return part.device == d; });
+      if (!taken && placement_.DeviceOf(d).name() == name) return d;
+    }
+    RSN_ASSIGN_OR_RETURN(const uint32_t index, Open(name));
+    placement_.weight_bytes.push_back(0);
+    return index;
+  }
+
+  // How many experts of every layer the part's devices have memory for.
+  uint32_t FitExperts(const ExpertPart& part) const {
+    uint64_t fit = routed_;
+    for (const auto& device : placement_.devices) {
+      const auto here = [&](uint32_t d) {  // devices of one name share one memory
+        return placement_.DeviceOf(d).name() == device->name();
+      };
+      uint64_t taken = kReserve, one = 0, largest = 0;  // of one expert of every layer
+      for (uint32_t d = 0; d < placement_.devices.size(); ++d) {
+        if (here(d)) taken += placement_.weight_bytes[d];
+      }
+      for (uint32_t l = 0; l < layers_; ++l) {
+        if (here(placement_.layers[l])) taken += request_.kv_bytes / layers_;
+        if (!placement_.routes[l] || !here(placement_.ExpertDevice(l, part))) continue;
+        one += ExpertBytes(l);
+        largest = std::max(largest, sizes_.experts[l].largest->bytes() / routed_);
+      }
+      if (one == 0) continue;
+      const rsn_device_info info = device->Info();
+      fit = std::min(fit, (info.memory_free > taken ? info.memory_free - taken : 0) / one);
+      if (info.largest_buffer != 0) fit = std::min(fit, info.largest_buffer / largest);
+    }
+    return static_cast<uint32_t>(fit);
+  }
+
+  void WeighLayers() {
     std::vector<uint64_t>& bytes = placement_.weight_bytes;
     bytes.resize(placement_.devices.size());
     const uint32_t first = placement_.layers.front(), last = placement_.layers.back();
     bytes[first] += sizes_.embedding.bytes;
     bytes[last] += sizes_.Head(first == last);
+    for (uint32_t l = 0; l < layers_; ++l) bytes[placement_.layers[l]] += sizes_.layers[l].bytes;
+  }
+
+  void Weigh(const ExpertPart& part) {
     for (uint32_t l = 0; l < layers_; ++l) {
-      bytes[placement_.layers[l]] += sizes_.layers[l].bytes;
-      bytes[placement_.experts[l]] += sizes_.experts[l].bytes;
+      placement_.weight_bytes[placement_.ExpertDevice(l, part)] += ExpertBytes(l) * part.count;
     }
-    return std::move(placement_);
   }
 
   const PlacementRequest& request_;
   const uint32_t layers_;
   const LayerSizes sizes_;
-  const Config& config_;
+  const uint32_t routed_;           // experts of a layer
+  std::vector<SplitPart> experts_;  // as asked for
   Placement placement_;
 };
 
@@ -321,13 +382,39 @@ class Placer {
 template <typename Holds>
 std::string Ranges(size_t count, const Holds& holds) {
   std::vector<std::string> ranges;
-  for (size_t i = 0; i < count; ++i) {
+  for (uint32_t i = 0; i < count; ++i) {
     if (!holds(i)) continue;
-    const size_t first = i;
+    const uint32_t first = i;
     while (i + 1 < count && holds(i + 1)) ++i;
     ranges.push_back(first == i ? absl::StrCat(i) : absl::StrCat(first, "-", i));
   }
   return absl::StrJoin(ranges, ", ");
+}
+
+// Of the routed experts, what a device's own layers lack, then what it has of others.
+std::vector<std::string> ExpertContents(const Placement& placement, uint32_t index) {
+  const std::vector<ExpertPart>& experts = placement.experts;
+  std::vector<std::string> texts;
+  for (const bool own : {true, false}) {
+    const auto where = [&](const ExpertPart& part) {  // the layers whose part is worth a word
+      return Ranges(placement.layers.size(), [&](uint32_t l) {
+        return placement.routes[l] && (placement.layers[l] == index) == own &&
+               (placement.ExpertDevice(l, part) == index) != own;
+      });
+    };
+    for (size_t p = 0, end = 0; p < experts.size(); p = end) {
+      const std::string at = where(experts[p]);
+      for (end = p + 1; end < experts.size() && where(experts[end]) == at;) ++end;
+      if (at.empty()) continue;
+      const bool all = p == 0 && end == experts.size();
+      const uint32_t last = experts[end - 1].first + experts[end - 1].count - 1;
+      const std::string which =
+          all ? "routed experts" : absl::StrCat("routed experts ", experts[p].first, "-", last);
+      texts.push_back(own ? absl::StrCat("without ", all ? "the " : "", which, " of ", at)
+                          : absl::StrCat(which, " of layers ", at));
+    }
+  }
+  return texts;
 }
 
 }  // namespace
@@ -335,6 +422,7 @@ std::string Ranges(size_t count, const Holds& holds) {
 absl::StatusOr<Placement> Place(const Checkpoint& checkpoint, const Config& config,
                                 const PlacementRequest& request) {
   Placer placer(checkpoint, config, request);
+  RSN_RETURN_IF_ERROR(placer.ReadExperts());
   if (request.opened != nullptr) return placer.OnOpened();
   return request.device.empty() ? placer.ByDefault() : placer.ByRequest();
 }
@@ -371,21 +459,23 @@ uint64_t Placement::RoomForCache() const {
   return room;
 }
 
+uint32_t Placement::LeadingOwnExperts(uint32_t layer) const {
+  const auto lent = std::find_if(experts.begin(), experts.end(), [&](const ExpertPart& part) {
+    return ExpertDevice(layer, part) != layers[layer];
+  });
+  return static_cast<uint32_t>(lent - experts.begin());
+}
+
 std::string Placement::Contents(uint32_t index) const {
   std::vector<std::string> parts;
   const std::string own = Ranges(layers.size(), [&](size_t l) { return layers[l] == index; });
-  const std::string away =
-      Ranges(layers.size(), [&](size_t l) { return experts[l] == index && layers[l] != index; });
-  const std::string given =
-      Ranges(layers.size(), [&](size_t l) { return layers[l] == index && experts[l] != index; });
   if (!own.empty()) {
     parts.push_back(absl::StrCat("layers ", own, " and their cache"));
     if (latent_attention && !devices[index]->HasMlaAttention()) {
       parts.push_back("latent attention composed of other operations");
     }
-    if (!given.empty()) parts.push_back(absl::StrCat("without the routed experts of ", given));
   }
-  if (!away.empty()) parts.push_back(absl::StrCat("routed experts of layers ", away));
+  for (std::string& text : ExpertContents(*this, index)) parts.push_back(std::move(text));
   if (layers.front() == index) parts.push_back("embedding");
   if (layers.back() == index) parts.push_back("output");
   return parts.empty() ? "nothing" : absl::StrJoin(parts, ", ");

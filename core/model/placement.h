@@ -1,6 +1,6 @@
 // What lies where: the device of every layer (its attention weights, cache, dense feed-forward and
-// shared experts) and of its routed experts. Made once at load, printed as the plan, followed by the
-// forward pass. Refuses devices that do not open and splits that do not add up.
+// shared experts) and of the parts of its routed experts. Made once at load, printed as the plan,
+// followed by the forward pass. Refuses devices that do not open and splits that do not add up.
 #pragma once
 
 #include <memory>
@@ -9,6 +9,7 @@
 
 #include "core/backend/device.h"
 #include "core/model/config.h"
+#include "core/model/expert_part.h"
 
 namespace raison {
 
@@ -16,14 +17,21 @@ class Checkpoint;
 
 struct Placement {
   std::vector<std::shared_ptr<Device>> devices;
-  std::vector<uint32_t> layers;   // (layers): index of the device
-  std::vector<uint32_t> experts;  // (layers): of the routed experts; the layer's own if it has none
+  std::vector<uint32_t> layers;        // (layers): index of the device
+  std::vector<bool> routes;            // (layers): has routed experts
+  std::vector<ExpertPart> experts;     // ascending: all routed experts of each such layer
   std::vector<uint64_t> weight_bytes;  // (devices): of the weights that lie there
-  std::string why;                // who chose
-  bool latent_attention = false;  // the model's layers have it
-  bool notable = false;           // more than one device of the library itself: worth a word in the trace
+  std::string why;                     // who chose
+  bool latent_attention = false;       // the model's layers have it
+  bool notable = false;  // more than one device of the library itself: worth a word in the trace
 
   Device& DeviceOf(uint32_t index) const { return *devices[index]; }
+  uint32_t ExpertDevice(uint32_t layer, const ExpertPart& part) const {
+    return part.device.value_or(layers[layer]);
+  }
+  // Parts of the layer's routed experts that come before the first on another device: all, if none
+  // of them lie elsewhere.
+  uint32_t LeadingOwnExperts(uint32_t layer) const;
   // "cuda:0" or "cuda:0,cpu": the devices in use.
   std::string Name() const;
   // What one device holds: "layers 0-3, experts of layers 1-3, embedding".
@@ -40,7 +48,10 @@ struct PlacementRequest {
   // "cuda:0": everything there. "cuda:0=20,cpu": the first 20 layers there, the rest on the CPU.
   // "cuda:0,cpu": as many layers as fit, the rest on the next. Empty: the best device that fits.
   std::string device;
-  std::string experts;  // the device of all routed experts; empty: that of their layers
+  // Empty: the routed experts lie with their layers. "cpu": all there. "cuda:0=96,cpu": of every
+  // layer the first 96 there, the rest on the CPU; "cuda:0,cpu": as many as fit. "own" is the
+  // device of the layer.
+  std::string experts;
   std::string backend_path;
   uint32_t threads = 0;
   uint64_t kv_bytes = 0;  // that the cache of all layers takes at least

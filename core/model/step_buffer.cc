@@ -1,6 +1,8 @@
 #include "core/model/step_buffer.h"
 
+#include <algorithm>
 #include <cstring>
+#include <numeric>
 
 namespace raison {
 
@@ -22,7 +24,8 @@ absl::StatusOr<StepBuffer> StepBuffer::Create(Device& device, const StepLimits& 
   }
   take(b.logit_index_, limits.logit_rows);
   take(b.adjust_begin_, limits.logit_rows + 1);
-  take(b.expert_slots_, limits.experts);
+  b.expert_slots_.resize(limits.expert_parts.size());
+  for (uint32_t& at : b.expert_slots_) take(at, limits.experts);
   take(b.row_numbers_, limits.rows);
   take(b.copy_from_, limits.sequences);
   take(b.copy_to_, limits.sequences);
@@ -31,9 +34,11 @@ absl::StatusOr<StepBuffer> StepBuffer::Create(Device& device, const StepLimits& 
   take(b.adjust_divisor_, limits.adjustments);
   take(b.adjust_add_, limits.adjustments);
   b.host_.assign(words, 0);
-  // All experts lie in the one stack of this device.
-  for (uint32_t e = 0; e < limits.experts; ++e) {
-    b.host_[b.expert_slots_ + e] = static_cast<int32_t>(e);
+  for (size_t p = 0; p < limits.expert_parts.size(); ++p) {
+    const ExpertPart& part = limits.expert_parts[p];
+    const auto slots = b.host_.begin() + b.expert_slots_[p];
+    std::fill(slots, slots + limits.experts, -1);
+    std::iota(slots + part.first, slots + part.first + part.count, 0);
   }
   for (uint32_t r = 0; r < limits.rows; ++r) {
     b.host_[b.row_numbers_ + r] = static_cast<int32_t>(r);
@@ -49,14 +54,13 @@ absl::Status StepBuffer::CheckLimits(const Step& step) const {
     pages += s.pages->pages().size();
     logit_rows += s.logit_rows;
     adjustments += s.adjustments.size();
-    if (s.tokens.empty() || s.tokens.size() > s.pages->length() ||
-        s.logit_rows > s.tokens.size()) {
+    if (s.tokens.empty() || s.tokens.size() > s.pages->length() || s.logit_rows > s.tokens.size()) {
       return absl::InternalError("a sequence of the step has no rows or too few pages");
     }
   }
-  if (rows > limits_.rows || step.sequences.size() > limits_.sequences ||
-      pages > limits_.pages || logit_rows > limits_.logit_rows ||
-      adjustments > limits_.adjustments || step.copies.size() > limits_.sequences) {
+  if (rows > limits_.rows || step.sequences.size() > limits_.sequences || pages > limits_.pages ||
+      logit_rows > limits_.logit_rows || adjustments > limits_.adjustments ||
+      step.copies.size() > limits_.sequences) {
     return absl::InvalidArgumentError(
         absl::StrCat("step of ", rows, " rows, ", step.sequences.size(), " sequences, ", pages,
                      " pages, ", logit_rows, " logit rows and ", adjustments,

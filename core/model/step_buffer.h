@@ -6,6 +6,7 @@
 
 #include "core/backend/queue.h"
 #include "core/kv/kv_cache.h"
+#include "core/model/expert_part.h"
 #include "core/model/step.h"
 
 namespace raison {
@@ -17,6 +18,7 @@ struct StepLimits {
   uint32_t pages = 0;        // of all sequences of a step together
   uint32_t adjustments = 0;  // of all rows together
   uint32_t experts = 0;
+  std::vector<ExpertPart> expert_parts;  // of them
 };
 
 // Rows of a sequence from which a step may be cut in two. Either half is still long enough for the
@@ -63,7 +65,10 @@ class StepBuffer {
   Tensor AdjustAdd() const { return View(adjust_add_, limits_.adjustments, DType::kF32); }
   // 0, 1, 2, ...: each row's own number in its part, where an operation wants slots.
   Tensor RowNumbers() const { return View(row_numbers_, rows()); }
-  Tensor ExpertSlots() const { return View(expert_slots_, limits_.experts); }
+  // Where each expert lies in the stack of a part, -1 if it is not in it.
+  Tensor ExpertSlots(uint32_t expert_part) const {
+    return View(expert_slots_[expert_part], limits_.experts);
+  }
   Tensor CopyFrom() const { return View(copy_from_, copies_); }
   Tensor CopyTo() const { return View(copy_to_, copies_); }
   rsn_ragged Ragged() const;
@@ -95,8 +100,9 @@ class StepBuffer {
   // Offsets in 4-byte words. Small regions first, then pages, then adjustments, so that each upload
   // is one run.
   uint32_t tokens_ = 0, positions_ = 0, slots_ = 0, logit_index_ = 0, adjust_begin_ = 0,
-           expert_slots_ = 0, row_numbers_ = 0, copy_from_ = 0, copy_to_ = 0, pages_ = 0,
+           row_numbers_ = 0, copy_from_ = 0, copy_to_ = 0, pages_ = 0,
            adjust_id_ = 0, adjust_divisor_ = 0, adjust_add_ = 0;
+  std::vector<uint32_t> expert_slots_;  // (expert parts)
   uint32_t logit_rows_ = 0, copies_ = 0, used_pages_ = 0, used_adjustments_ = 0;
   Part parts_[3];  // the two, and the whole
   uint32_t selected_ = kWhole;

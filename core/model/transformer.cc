@@ -23,10 +23,12 @@ absl::StatusOr<std::unique_ptr<Transformer>> Transformer::Create(const Parts& pa
   t->cache_ = parts.cache;
   t->limits_ = parts.limits;
   t->limits_.experts = parts.config->moe.n_routed_experts;
+  t->limits_.expert_parts = parts.placement->experts;
   t->exact_ = parts.exact;
   t->can_record_ = true;
   for (uint32_t l = 0; l < parts.config->num_hidden_layers; ++l) {
-    t->lends_ |= t->placement_->experts[l] != t->placement_->layers[l];
+    t->lends_ |= parts.config->IsMoeLayer(l) &&
+                 parts.placement->LeadingOwnExperts(l) < parts.placement->experts.size();
   }
   for (const std::shared_ptr<Device>& device : parts.placement->devices) {
     Lane lane;
@@ -195,7 +197,7 @@ void Transformer::Forward(const std::function<bool()>& stop) {
     }
     const bool more = turn + 1 < turns;
     Select(turn % parts);
-    LendRows(layer(turn));
+    if (config_->IsMoeLayer(layer(turn))) BeginExperts(layer(turn));
     // While one part's experts work elsewhere this device has the other part to go on with.
     if (more && parts > 1) BeginLayer(layer(turn + 1), (turn + 1) % parts);
     Select(turn % parts);
@@ -389,40 +391,61 @@ Activations::Routing Transformer::RoutingOf(uint32_t layer) const {
   return act_->RoutingOf(layer, step_->all_rows());
 }
 
-// The rows go where the layer's experts lie; x, to which the experts add, comes back after them.
-void Transformer::LendRows(uint32_t layer) {
-  const uint32_t home = placement_->layers[layer], away = placement_->experts[layer];
-  if (home == away || !config_->IsMoeLayer(layer)) return;
+// The experts that come first and lie with the layer; then the rows go where others lie. x, to
+// which each part adds in turn, goes to the first of these.
+void Transformer::BeginExperts(uint32_t layer) {
+  const std::vector<ExpertPart>& parts = placement_->experts;
+  const uint32_t home = placement_->layers[layer], first = placement_->LeadingOwnExperts(layer);
   Enter(home, {});
-  const Activations &a = lanes_[home].act, &b = lanes_[away].act;
-  const Activations::Routing here = a.RoutingOf(layer, step_->all_rows());
-  const Activations::Routing there = b.RoutingOf(layer, step_->all_rows());
-  const auto move = [&](const Tensor& source, const Tensor& target) {
-    return Move{.from = home, .to = away, .source = Step(source), .target = Step(target)};
+  for (uint32_t p = 0; p < first; ++p) Experts(layer, p);
+  const auto routing = [&](uint32_t lane) {
+    return lanes_[lane].act.RoutingOf(layer, step_->all_rows());
   };
-  Send({move(a.x, b.x), move(a.h, b.h), move(here.ids, there.ids),
-        move(here.weights, there.weights)});
+  std::vector<bool> has_rows(lanes_.size(), false);
+  has_rows[home] = true;
+  std::vector<Move> moves;
+  for (size_t p = first; p < parts.size(); ++p) {
+    const uint32_t away = placement_->ExpertDevice(layer, parts[p]);
+    const auto move = [&](const Tensor& source, const Tensor& target) {
+      moves.push_back({.from = home, .to = away, .source = Step(source), .target = Step(target)});
+    };
+    if (p == first) move(lanes_[home].act.x, lanes_[away].act.x);
+    if (has_rows[away]) continue;
+    has_rows[away] = true;
+    move(lanes_[home].act.h, lanes_[away].act.h);
+    move(routing(home).ids, routing(away).ids);
+    move(routing(home).weights, routing(away).weights);
+  }
+  if (!moves.empty()) Send(std::move(moves));
 }
 
-// x += the chosen experts of h + the shared expert of h
-void Transformer::Moe(uint32_t layer) {
-  const MoeWeights& w = weights_->layers[layer].moe;
-  const uint32_t home = lane_, away = placement_->experts[layer];
-  const bool shared = config_->moe.n_shared_experts > 0;
-  // What the shared expert can do without the others' sum, this device does beside them.
-  if (shared) FfnGate(w.shared);
-  Enter(away, {});
+void Transformer::Experts(uint32_t layer, uint32_t part) {
+  const FfnWeights& w = weights_->layers[layer].moe.experts[part];
   queue_->MoeExperts({.accumulate = 1,
                       .in = Step(act_->h),
                       .ids = Step(RoutingOf(layer).ids),
                       .weights = Step(RoutingOf(layer).weights),
-                      .slots = step_->ExpertSlots(),
+                      .slots = step_->ExpertSlots(part),
                       .gate = w.gate,
                       .up = w.up,
                       .down = w.down,
                       .out = Step(act_->x)});
+}
+
+// x += the chosen experts of h + the shared expert of h; some experts are in x already.
+void Transformer::Moe(uint32_t layer) {
+  const FfnWeights& shared = weights_->layers[layer].moe.shared;
+  const bool has_shared = config_->moe.n_shared_experts > 0;
+  const uint32_t home = lane_, first = placement_->LeadingOwnExperts(layer);
+  // What the shared expert can do without the others' sum, this device does beside them.
+  if (has_shared) FfnGate(shared);
+  for (uint32_t p = first; p < placement_->experts.size(); ++p) {
+    const uint32_t lane = placement_->ExpertDevice(layer, placement_->experts[p]);
+    p == first ? Enter(lane, {}) : Enter(lane, {&Activations::x});
+    Experts(layer, p);
+  }
   Enter(home, {&Activations::x});
-  if (shared) FfnDown(w.shared);
+  if (has_shared) FfnDown(shared);
 }
 
 void Transformer::Logits() {

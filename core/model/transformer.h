@@ -83,7 +83,8 @@ class Transformer {
   void FfnGate(const FfnWeights& w);
   void FfnDown(const FfnWeights& w);
   void Route(uint32_t layer);
-  void LendRows(uint32_t layer);
+  void BeginExperts(uint32_t layer);
+  void Experts(uint32_t layer, uint32_t part);
   void Moe(uint32_t layer);
   void Logits();
   Tensor Step(const Tensor& activation) const;  // the rows of it of this step's selected part
@@ -115,7 +116,7 @@ class Transformer {
   Activations* act_ = nullptr;
 
   bool exact_ = false;
-  bool lends_ = false;           // some layer's experts lie on another device than the layer
+  bool lends_ = false;           // some experts lie on another device than their layer
   std::vector<bool> has_table_;  // lanes with this step's rotations
   const Config* config_ = nullptr;
   const Weights* weights_ = nullptr;

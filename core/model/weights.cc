@@ -88,21 +88,26 @@ class Loader {
   // will read the file's bytes again.
   absl::Status Matrix(const std::string& name, Tensor* out, bool plain = false, bool last = true) {
     RSN_ASSIGN_OR_RETURN(const StoredTensor* stored, Find(name));
+    return Matrix(*stored, out, plain, last);
+  }
+
+  absl::Status Matrix(const StoredTensor& stored, Tensor* out, bool plain = false,
+                      bool last = true) {
     const uint32_t repack = options_.repack && !plain ? uint32_t{RSN_WEIGHT_MAY_REPACK} : 0u;
-    const Tensor description = Describe(stored->dtype, stored->shape);
+    const Tensor description = Describe(stored.dtype, stored.shape);
     const uint64_t before = done_;
     bool referenced = false;
-    if (stored->parts.size() == 1) {
+    if (stored.parts.size() == 1) {
       const auto read = [&](absl::Span<const std::byte> part) {
         if (last) checkpoint_.Release(part);
         return Progress(part.size());
       };
-      RSN_RETURN_IF_ERROR(Keep(description, stored->parts[0], RSN_WEIGHT_MAY_REFERENCE | repack,
+      RSN_RETURN_IF_ERROR(Keep(description, stored.parts[0], RSN_WEIGHT_MAY_REFERENCE | repack,
                                out, &referenced, read));
     } else {  // experts that the container keeps apart
-      RSN_ASSIGN_OR_RETURN(const auto joined, ScratchPages::New(stored->bytes()));
+      RSN_ASSIGN_OR_RETURN(const auto joined, ScratchPages::New(stored.bytes()));
       std::byte* to = joined->bytes().data();
-      for (const auto& part : stored->parts) {
+      for (const auto& part : stored.parts) {
         std::memcpy(to, part.data(), part.size());
         to += part.size();
         if (last) checkpoint_.Release(part);
@@ -114,8 +119,8 @@ class Loader {
       };
       RSN_RETURN_IF_ERROR(Keep(description, joined->bytes(), repack, out, nullptr, read));
     }
-    if (!referenced && last) checkpoint_.Release(*stored);
-    return Progress(stored->bytes() - std::min(done_ - before, stored->bytes()));
+    if (!referenced && last) checkpoint_.Release(stored);
+    return Progress(stored.bytes() - std::min(done_ - before, stored.bytes()));
   }
 
   // Whether `device_` gathers rows of the matrix as it keeps it: asked with the first rows.
@@ -291,10 +296,29 @@ class Loader {
     RSN_RETURN_IF_ERROR(Vector(b + "ffn_gate_inp.weight", &w->router));
     RSN_RETURN_IF_ERROR(OptionalVector(b + "exp_probs_b.bias", &w->bias));
     if (c_.moe.n_shared_experts > 0) RSN_RETURN_IF_ERROR(Ffn(b, "_shexp", &w->shared));
-    device_ = &placement_.DeviceOf(placement_.experts[l]);
-    RSN_RETURN_IF_ERROR(Matrix(b + "ffn_gate_exps.weight", &w->gate));
-    RSN_RETURN_IF_ERROR(Matrix(b + "ffn_up_exps.weight", &w->up));
-    return Matrix(b + "ffn_down_exps.weight", &w->down);
+    for (const ExpertPart& part : placement_.experts) {
+      device_ = &placement_.DeviceOf(placement_.ExpertDevice(l, part));
+      FfnWeights& stacks = w->experts.emplace_back();
+      RSN_RETURN_IF_ERROR(Experts(b + "ffn_gate_exps.weight", part, &stacks.gate));
+      RSN_RETURN_IF_ERROR(Experts(b + "ffn_up_exps.weight", part, &stacks.up));
+      RSN_RETURN_IF_ERROR(Experts(b + "ffn_down_exps.weight", part, &stacks.down));
+    }
+    return absl::OkStatus();
+  }
+
+  // A part of a stack: in the file its experts lie next to each other, or each by itself.
+  absl::Status Experts(const std::string& name, const ExpertPart& part, Tensor* out) {
+    RSN_ASSIGN_OR_RETURN(const StoredTensor* stored, Find(name));
+    StoredTensor experts = *stored;
+    experts.shape[0] = part.count;
+    if (stored->parts.size() == 1) {
+      const size_t each = stored->parts[0].size() / static_cast<size_t>(stored->shape[0]);
+      experts.parts[0] = stored->parts[0].subspan(part.first * each, part.count * each);
+    } else {
+      const auto first = stored->parts.begin() + part.first;
+      experts.parts.assign(first, first + part.count);
+    }
+    return Matrix(experts, out);
   }
 
   const Checkpoint& checkpoint_;

@@ -37,10 +37,10 @@ struct FfnWeights {
 };
 
 struct MoeWeights {
-  Tensor router;    // f32 (experts, hidden)
-  Tensor bias;      // f32 (experts); only V3's choice uses it
-  Tensor gate, up;  // (experts, width, hidden)
-  Tensor down;      // (experts, hidden, width)
+  Tensor router;  // f32 (experts, hidden)
+  Tensor bias;    // f32 (experts); only V3's choice uses it
+  // (parts): stacks, gate and up (experts of the part, width, hidden), down (.., hidden, width)
+  std::vector<FfnWeights> experts;
   FfnWeights shared;
 };
 
@@ -56,8 +56,8 @@ struct LayerWeights {
 struct Weights {
   Tensor token_embedding;  // (vocabulary, hidden); plain, or the tied head itself
   std::vector<LayerWeights> layers;
-  Tensor output_norm;       // (hidden)
-  Tensor head;              // (vocabulary, hidden)
+  Tensor output_norm;                    // (hidden)
+  Tensor head;                           // (vocabulary, hidden)
   std::vector<Tensor> rope_frequencies;  // f32 (pairs, 2): hi and lo of f64; one per device
   std::vector<Buffer> buffers;
 };
@@ -69,7 +69,6 @@ struct WeightOptions {
 
 // The tensors have been checked against the config (CheckTensors).
 absl::StatusOr<Weights> LoadWeights(const Checkpoint& checkpoint, const Config& config,
-                                    const Placement& placement,
-                                    const WeightOptions& options);
+                                    const Placement& placement, const WeightOptions& options);
 
 }  // namespace raison

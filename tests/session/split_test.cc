@@ -6,53 +6,10 @@
 #include <cstdlib>
 
 #include "core/backend/far/far_backend.h"
-#include "core/backend/reference/reference_backend.h"
-#include "core/backend/registry.h"
-#include "core/model/step_buffer.h"
-#include "tests/session/fixture.h"
+#include "tests/session/split_fixture.h"
 
 namespace raison::testing {
 namespace {
-
-::testing::AssertionResult Says(const std::string& text, const char* part) {
-  if (text.find(part) != std::string::npos) return ::testing::AssertionSuccess();
-  return ::testing::AssertionFailure() << "\"" << text << "\" lacks \"" << part << "\"";
-}
-
-struct Split {
-  const char* device;
-  const char* experts;
-};
-
-GenerateOptions Short(uint32_t tokens) {
-  GenerateOptions options = Greedy();
-  options.max_tokens = tokens;
-  options.trace_experts = true;
-  return options;
-}
-
-Told Answer(const ModelOptions& model, uint32_t tokens) {
-  auto session = NewSession(MakeScheduler(model));
-  EXPECT_TRUE(session->Prompt(Ask("What is 17 * 23?"), Short(tokens)).ok());
-  return Listen(*session);
-}
-
-void ExpectSameTrace(const Told& got, const Told& want) {
-  EXPECT_EQ(got.tokens, want.tokens);
-  EXPECT_EQ(got.logprobs, want.logprobs);
-  std::vector<const Event*> tokens[2];
-  for (const Event& e : got.events) {
-    if (e.kind == EventKind::kToken) tokens[0].push_back(&e);
-  }
-  for (const Event& e : want.events) {
-    if (e.kind == EventKind::kToken) tokens[1].push_back(&e);
-  }
-  ASSERT_EQ(tokens[0].size(), tokens[1].size());
-  for (size_t i = 0; i < tokens[0].size(); ++i) {
-    EXPECT_EQ(tokens[0][i]->record.experts, tokens[1][i]->record.experts);
-    EXPECT_EQ(tokens[0][i]->record.entropy, tokens[1][i]->record.entropy);
-  }
-}
 
 TEST(SplitTest, LayersAndExpertsOverTwoCpusGiveTheBitsOfOne) {
   const Told want = Answer({.device = "cpu", .threads = 1}, 40);
@@ -66,9 +23,7 @@ TEST(SplitTest, LayersAndExpertsOverTwoCpusGiveTheBitsOfOne) {
 
 // Rows cross between a back end whose memory the host cannot read and one that the host computes.
 TEST(SplitTest, ExpertsOfAFarDeviceOnTheReference) {
-  if (auto s = RegisterBackend("far", &OpenFarBackend); !s.ok()) {
-    ASSERT_TRUE(absl::IsAlreadyExists(s)) << s;
-  }
+  Register("far", &OpenFarBackend);
   const Told want = Answer({.device = "reference", .threads = 1}, 6);
   for (const Split& split :
        {Split{"far", "reference"}, Split{"reference", "far"}, Split{"far=4,reference", ""}}) {
@@ -76,29 +31,6 @@ TEST(SplitTest, ExpertsOfAFarDeviceOnTheReference) {
     ExpectSameTrace(Answer({.device = split.device, .experts = split.experts, .threads = 1}, 6),
                     want);
   }
-}
-
-// A long prompt beside two short ones: its step runs in two parts where experts are lent.
-std::vector<Told> AnswerThree(const ModelOptions& model) {
-  auto scheduler = MakeScheduler(model);
-  std::vector<std::unique_ptr<Session>> owned;
-  std::vector<Session*> sessions;
-  for (const std::string& question :
-       {std::string("What is 17 * 23?"), LongQuestion(), std::string("What is 2 + 3?")}) {
-    owned.push_back(NewSession(scheduler));
-    EXPECT_TRUE(owned.back()->Prompt(Ask(question), Short(10)).ok());
-    sessions.push_back(owned.back().get());
-  }
-  std::vector<Told> told(sessions.size());
-  for (size_t which = 0;;) {
-    auto event = Session::NextOfMany(sessions, &which);
-    EXPECT_TRUE(event.ok()) << event.status();
-    if (!event.ok() || event->kind == EventKind::kNone) break;
-    Hear(*event, &told[which]);
-  }
-  EXPECT_GT(owned[1]->GetUsage().prompt_tokens, kLeastCutRows);
-  EXPECT_LT(owned[1]->GetUsage().prompt_tokens, 512);
-  return told;
 }
 
 TEST(SplitTest, PromptsInTwoPartsGiveTheBitsOfOne) {
@@ -198,26 +130,8 @@ TEST(SplitTest, TheBestDeviceThatFitsIsTheDefault) {
   EXPECT_EQ((*model)->placement().Name(), "cpu");
 }
 
-// A card too small for Petit: the reference with little memory, or little of it at once.
-uint64_t small_free = 0, small_largest = 0;
-
-int32_t OpenSmall(const rsn_backend_host* host, rsn_backend* table) {
-  const int32_t code = OpenReferenceBackend(host, table);
-  table->name = "small";
-  table->mla_attention = nullptr;
-  table->device_info = [](rsn_device_state*, rsn_device_info* info) -> int32_t {
-    info->kind = 1;
-    info->memory_free = small_free;
-    info->largest_buffer = small_largest;
-    return 0;
-  };
-  return code;
-}
-
 TEST(SplitTest, TheCacheTakesWhatTheWeightsLeaveOnEachDevice) {
-  if (auto s = RegisterBackend("small", &OpenSmall); !s.ok()) {
-    ASSERT_TRUE(absl::IsAlreadyExists(s)) << s;
-  }
+  Register("small", &OpenSmall);
   const auto load = [](const char* device, const char* experts, uint64_t free) {
     small_free = free;
     return Model::Load(RAISON_SOURCE_DIR "/samples/petit/petit-q8_0.gguf",
@@ -264,9 +178,7 @@ TEST(SplitTest, TheCacheTakesWhatTheWeightsLeaveOnEachDevice) {
 }
 
 TEST(SplitTest, ATensorLargerThanADeviceAllocatesIsRefusedBeforeLoading) {
-  if (auto s = RegisterBackend("small", &OpenSmall); !s.ok()) {
-    ASSERT_TRUE(absl::IsAlreadyExists(s)) << s;
-  }
+  Register("small", &OpenSmall);
   small_free = uint64_t{8} << 30;
   const auto load = [](const char* device, const char* experts, uint64_t largest) {
     small_largest = largest;
