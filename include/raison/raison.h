@@ -723,7 +723,9 @@ struct rsn_model_options {
   void *progress_data;
   rsn_log_callback log;
   void *log_data;
-  const char *experts; /* the device of all routed experts; NULL: that of their layers */
+  const char *experts; /* the device of all routed experts, or a split of each layer's like that of
+                          `device`: "cuda:0=96,cpu" has the first 96 on the first, "own=96,cpu" with
+                          their layer; NULL: all with their layers */
   size_t experts_size;
 };
 

@@ -108,7 +108,7 @@ Array Collect(Fill fill) {
 
 struct ModelOptions {
   std::string device;         // one, or a split; empty: the best that fits
-  std::string experts;        // the device of the routed experts; empty: that of their layers
+  std::string experts;        // one for the routed experts, or a split; empty: that of their layers
   std::string backend_path;   // empty: none
   std::string chat_template;  // empty: the file's
   int32_t threads = RSN_UNSET;

@@ -156,6 +156,8 @@ int Inspect(const Words& words) {
   arguments.Example("raison inspect r1-7b.gguf --context 16384", "does it fit?");
   arguments.Example("raison inspect --plan r1.gguf --device cuda:0 --experts cpu",
                     "what would lie on the card?");
+  arguments.Example("raison inspect --plan r1.gguf --device cuda:0 --experts own,cpu",
+                    "and how many of the experts besides?");
   arguments.Example("raison inspect --json | jq .plan", "the model inside, for a program");
   if (!arguments.Parse(words)) {
     Print(arguments.Help());

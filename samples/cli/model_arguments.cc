@@ -76,7 +76,8 @@ void ModelArguments::AddPlacement(Arguments& arguments) {
                  "cpu, cuda:0, vulkan:0, ..., or a split: cuda:0=20,cpu has 20 layers on the first; "
                  "default: the best that fits");
   arguments.Text("--experts", "NAME", &experts,
-                 "the device of the routed experts; default: that of their layers");
+                 "the device of the routed experts, or a split of each layer's: cuda:0=96,cpu has the "
+                 "first 96 on the first, own=96,cpu with their layer; default: all with their layers");
   arguments.Text("--backend-path", "PATH", &backend_path,
                  "a folder with back ends, or one's file, sought first");
 }

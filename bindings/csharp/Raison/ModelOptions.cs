@@ -7,7 +7,10 @@ namespace Raison
     {
         /// <summary>A name from <see cref="Library.Devices"/>, or a split: "cuda:0=20,cpu".</summary>
         public string? Device { get; set; }
-        /// <summary>The device of all routed experts; null: that of their layers.</summary>
+        /// <summary>
+        /// The device of all routed experts, or a split of each layer's: "cuda:0=96,cpu", "own=96,cpu" (the first
+        /// 96 with their layer); null: all with their layers.
+        /// </summary>
         public string? Experts { get; set; }
         /// <summary>A folder to look for plug-ins in first, or one's file.</summary>
         public string? BackendPath { get; set; }

@@ -167,8 +167,11 @@ def _native_messages(messages: Iterable[MessageLike]) -> Any:
 class Model:
     """A loaded model.
 
-    path: a GGUF file or a Hugging Face folder; None is the built-in model. progress is called as
-    progress(done, total) in bytes and may return False to cancel the load.
+    path: a GGUF file or a Hugging Face folder; None is the built-in model. device: a name of
+    devices(), or a split, "cuda:0=20,cpu"; None is the best that fits. experts: the device of all
+    routed experts, or a split of each layer's, "cuda:0=96,cpu" or "own=96,cpu" (the first 96 with
+    their layer); None leaves them with their layers. progress is called as progress(done, total) in
+    bytes and may return False to cancel the load.
     """
 
     @translated

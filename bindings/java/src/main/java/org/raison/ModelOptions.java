@@ -56,7 +56,8 @@ public final class ModelOptions {
   }
 
   /**
-   * The device of the routed experts. Empty: that of their layers.
+   * The device of all routed experts, or a split of each layer's: "cuda:0=96,cpu", "own=96,cpu" (the
+   * first 96 with their layer). Empty: all with their layers.
    *
    * @return as in {@link Builder#experts}
    */
@@ -196,7 +197,8 @@ public final class ModelOptions {
     }
 
     /**
-     * The device of the routed experts. Empty: that of their layers.
+     * The device of all routed experts, or a split of each layer's: "cuda:0=96,cpu", "own=96,cpu" (the
+   * first 96 with their layer). Empty: all with their layers.
      *
      * @param experts the value
      * @return this
