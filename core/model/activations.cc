@@ -34,7 +34,7 @@ constexpr int64_t kRecordWords = sizeof(rsn_logit_record) / 4;
 
 absl::StatusOr<Activations> Activations::Create(Device& device, const Config& c,
                                                 const StepLimits& limits) {
-  Activations a;
+  Activations a{};  // a view that is not made has no buffer
   const int64_t rows = limits.rows, logit_rows = limits.logit_rows;
   absl::Status status;
   const auto make = [&](Tensor& t, std::initializer_list<int64_t> shape,
