@@ -317,40 +317,49 @@ void ReportJson(const ModelInfo& info, const BenchArguments& arguments,
   Print(json.dump(2) + "\n");
 }
 
-void Report(const ModelInfo& info, const BenchArguments& arguments,
-            const std::vector<Result>& results, const Ceilings& ceilings) {
-  const auto bytes = [](double n) { return Bytes(static_cast<uint64_t>(n)); };
+std::string BytesText(double n) { return Bytes(static_cast<uint64_t>(n)); }
+
+void ReportModel(const ModelInfo& info, const BenchArguments& arguments,
+                 const Ceilings& ceilings) {
   std::string out = info.name + ", " + info.type +
                     Format(", %u layers, %s; %s, %u threads\n", info.layers,
                            Bytes(info.weight_bytes).c_str(), info.device.c_str(), info.threads);
-  for (const Result& r : results) {
-    const Setting& s = r.setting;
-    if (!r.prompt.runs.empty()) {
-      out += Format("prompt %5d tokens at depth %-6d", arguments.prompt, s.depth) +
-             "             " + Spread(r.prompt);
-    }
-    if (r.decode.runs.empty()) continue;
+  if (ceilings.copy > 0) {
+    out += "copy rate " + BytesText(ceilings.copy) + "/s on " + info.device + "\n";
+  } else if (arguments.decode > 0 && !arguments.no_copy_rate) {
+    out += "copy rate not measured: a split, or too little memory is free\n";
+  }
+  if (ceilings.read > 0) {
+    out += Format("%u threads read ", info.threads) + BytesText(ceilings.read) + "/s\n";
+  }
+  Print(out);
+}
+
+void ReportResult(const Result& r, const BenchArguments& arguments, const Ceilings& ceilings) {
+  const Setting& s = r.setting;
+  std::string out;
+  if (!r.prompt.runs.empty()) {
+    out += Format("prompt %5d tokens at depth %-6d", arguments.prompt, s.depth) +
+           "             " + Spread(r.prompt);
+  }
+  if (!r.decode.runs.empty()) {
     out += Format("decode %5d tokens at depth %-6d%4d sessions", arguments.decode, s.depth,
                   s.sessions) +
            Spread(r.decode);
-    out += "reads  " + bytes(r.pass_bytes) + " a pass, " + bytes(r.BytesPerSecond()) + "/s";
+    out += "reads  " + BytesText(r.pass_bytes) + " a pass, " + BytesText(r.BytesPerSecond()) + "/s";
     if (ceilings.copy > 0) {
       out += Format(": %.0f %% of the copy rate", 100 * r.BytesPerSecond() / ceilings.copy);
     }
     out += "\n";
-    if (!r.decode_steps.runs.empty()) {
-      out += Format("trace  steps cost %.1f %%", 100 * Cost(r.decode, r.decode_steps));
-      if (!r.decode_experts.runs.empty()) {
-        out += Format(", with experts %.1f %%", 100 * Cost(r.decode, r.decode_experts));
-      }
-      out += "\n";
+  }
+  if (!r.decode_steps.runs.empty()) {
+    out += Format("trace  steps cost %.1f %%", 100 * Cost(r.decode, r.decode_steps));
+    if (!r.decode_experts.runs.empty()) {
+      out += Format(", with experts %.1f %%", 100 * Cost(r.decode, r.decode_experts));
     }
+    out += "\n";
   }
-  if (ceilings.copy > 0) out += "copy rate " + bytes(ceilings.copy) + "/s on " + info.device;
-  if (ceilings.read > 0) {
-    out += Format("; %u threads read ", info.threads) + bytes(ceilings.read) + "/s";
-  }
-  Print(out + (out.back() == '\n' ? "" : "\n"));
+  Print(out);
 }
 
 }  // namespace
@@ -418,20 +427,27 @@ int Bench(const Words& words) {
                                   return Model::FromMemory(image->data(), image->size(), options);
                                 });
   }
-  std::vector<Result> results;
-  for (int32_t depth : b.depths) {
-    for (int32_t sessions : b.session_counts) {
-      results.push_back(Bencher(*model, b, {.sessions = sessions, .depth = depth}).Measure());
-    }
-  }
   const ModelInfo info = model->Info();
   Ceilings ceilings;
   if (b.decode > 0) ceilings = MeasureCeilings(info, b);
-  if (b.json) {
-    ReportJson(info, b, results, ceilings);
-  } else {
-    Report(info, b, results, ceilings);
+  if (!b.json) ReportModel(info, b, ceilings);
+  // What is finished is told even if Ctrl-C, or a setting that does not fit, ends the rest.
+  std::vector<Result> results;
+  const auto measure_all = [&] {
+    for (int32_t depth : b.depths) {
+      for (int32_t sessions : b.session_counts) {
+        results.push_back(Bencher(*model, b, {.sessions = sessions, .depth = depth}).Measure());
+        if (!b.json) ReportResult(results.back(), b, ceilings);
+      }
+    }
+  };
+  try {
+    measure_all();
+  } catch (...) {
+    if (b.json && !results.empty()) ReportJson(info, b, results, ceilings);
+    throw;
   }
+  if (b.json) ReportJson(info, b, results, ceilings);
   return kOk;
 }
 

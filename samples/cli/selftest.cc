@@ -1,6 +1,8 @@
 // raison selftest: every operation of a back end against the reference on this machine, then whole
-// models, then an answer. Over the static core: it must not include raison.hpp, whose classes have
-// the core's names.
+// models, then an answer; or one part of that. Over the static core: it must not include raison.hpp,
+// whose classes have the core's names.
+#include <algorithm>
+
 #include "absl/strings/match.h"
 #include "core/backend/conformance/conformance.h"
 #include "core/backend/cpu/cpu_backend.h"
@@ -48,12 +50,21 @@ Subject FindSubject(const std::string& text) {
   return subject;
 }
 
-struct Outcome {
-  std::string text;
-  bool passed = true;
-};
+constexpr const char kModels[] = "models", kAnswer[] = "answer";
 
-Outcome CheckOperations(const Subject& subject, const std::string& only, bool verbose) {
+// What --op takes, in the order in which it runs: each operation of the kit, whole models, an answer.
+std::vector<std::string> Parts() {
+  std::vector<std::string> parts;
+  for (const conformance::Case& c : conformance::AllCases()) {
+    if (std::find(parts.begin(), parts.end(), c.op) == parts.end()) parts.push_back(c.op);
+  }
+  parts.insert(parts.end(), {kModels, kAnswer});
+  return parts;
+}
+
+// Each part prints what it found, and returns whether all of it was right.
+
+bool CheckOperations(const Subject& subject, const std::string& only, bool verbose) {
   conformance::SuiteOptions options;
   options.subject = subject.open;
   options.device = subject.index;
@@ -62,15 +73,16 @@ Outcome CheckOperations(const Subject& subject, const std::string& only, bool ve
   options.only_op = only;
   options.stop = &Interrupt::Requested;
   const auto report = conformance::RunSuite(options);
-  if (Interrupt::Requested()) throw Interrupted();
   if (!report.ok()) Fail(report.status());
-  if (report->run == 0 && report->refused.empty()) {
-    throw UsageError("--op: there is no operation \"" + only + "\"");
+  Print(conformance::FormatReport(*report, verbose));
+  if (Interrupt::Requested()) {
+    Print("stopped: the cases behind these were not run\n");
+    throw Interrupted();
   }
-  return {conformance::FormatReport(*report, verbose), report->failures.empty()};
+  return report->failures.empty();
 }
 
-Outcome CheckModels(const Subject& subject) {
+bool CheckModels(const Subject& subject) {
   const auto device = Device::Open(subject.device, {.backend_path = subject.backend_path});
   const auto reference = Device::Open("reference", {});
   const auto trained = FindBuiltinModel();
@@ -82,14 +94,21 @@ Outcome CheckModels(const Subject& subject) {
                                                 .stop = &Interrupt::Requested});
   if (Interrupt::Requested()) throw Interrupted();
   if (!report.ok()) Fail(report.status());
-  return {conformance::FormatEndToEnd(*report), report->failures.empty()};
+  Print(conformance::FormatEndToEnd(*report));
+  return report->failures.empty();
+}
+
+bool CheckQuestion(const Subject& subject) {
+  const std::string wrong = CheckAnswer(subject.device, subject.backend_path);
+  Print(wrong.empty() ? "the model inside answers\n" : "FAILED " + wrong + "\n");
+  return wrong.empty();
 }
 
 }  // namespace
 
 int Selftest(const Words& words) {
   std::string only, backend = "cpu";
-  bool verbose = false;
+  bool list = false, verbose = false;
   Arguments arguments("selftest", "[OPTIONS]",
                       "Compares every operation of a back end, as this machine runs it, with plain "
                       "loops, checks that results do not depend on threads or on the rest of a "
@@ -99,7 +118,10 @@ int Selftest(const Words& words) {
   arguments.Text(
       "--backend", "NAME|PATH", &backend,
       "a device by its name (cpu, vulkan:0, ...) or a plug-in by its file; default: cpu");
-  arguments.Text("--op", "NAME", &only, "only this operation: matmul, attention, moe_experts, ...");
+  arguments.Text("--op", "NAME", &only,
+                 "only this operation (matmul, attention, moe_experts, ...), the whole models "
+                 "(models) or the question (answer)");
+  arguments.Flag("--list", &list, "the names that --op takes, one a line");
   arguments.Flag("--verbose", &verbose, "the largest error of each kind, and what is not offered");
   arguments.Example("RAISON_CPU=avx2 raison selftest", "a lower instruction level");
   arguments.Example("raison selftest --backend ./libraison-example.so", "a back end of your own");
@@ -107,18 +129,20 @@ int Selftest(const Words& words) {
     Print(arguments.Help());
     return kOk;
   }
+  const std::vector<std::string> parts = Parts();
+  if (list) {
+    for (const std::string& part : parts) Print(part + "\n");
+    return kOk;
+  }
+  if (!only.empty() && std::find(parts.begin(), parts.end(), only) == parts.end()) {
+    throw UsageError("--op: there is no operation \"" + only + "\"; --list names them");
+  }
   const Subject subject = FindSubject(backend);
-  Outcome outcome = CheckOperations(subject, only, verbose);
-  Print(outcome.text);
-  bool passed = outcome.passed;
-  if (!only.empty()) return passed ? kOk : kFailure;
-
-  outcome = CheckModels(subject);
-  Print(outcome.text);
-  passed &= outcome.passed;
-  const std::string wrong = CheckAnswer(subject.device, subject.backend_path);
-  Print(wrong.empty() ? "the model inside answers\n" : "FAILED " + wrong + "\n");
-  return passed && wrong.empty() ? kOk : kFailure;
+  bool passed = true;
+  if (only != kModels && only != kAnswer) passed &= CheckOperations(subject, only, verbose);
+  if (only.empty() || only == kModels) passed &= CheckModels(subject);
+  if (only.empty() || only == kAnswer) passed &= CheckQuestion(subject);
+  return passed ? kOk : kFailure;
 }
 
 }  // namespace raison::cli

@@ -104,6 +104,16 @@ class CtrlC(unittest.TestCase):
             time.sleep(0.01)
         self.assertEqual(process.wait(timeout=60), 130)
 
+    def test_bench_tells_each_result_at_once(self):
+        process = start("bench", "--prompt", "0", "--decode", "8", "--repeat", "1", "--no-copy-rate",
+                        "--sessions", "64", "--depth", "0,1900", stdout=subprocess.PIPE)
+        for line in process.stdout:
+            if line.startswith(b"reads "):
+                process.send_signal(signal.SIGINT)  # the second one takes long
+                break
+        rest, _ = process.communicate(timeout=60)
+        self.assertEqual((process.returncode, rest), (130, b""))
+
     @on_terminals
     def test_in_a_chat_it_ends_the_answer_only(self):
         pid, terminal = begin_on_terminal("chat", *ENDLESS[:-1])

@@ -441,6 +441,12 @@ class Bench(unittest.TestCase):
             self.assertEqual(status, 2)
             self.assertIn("--sessions", err)
 
+    def test_what_is_finished_before_a_failure_is_told(self):
+        status, out, err = raison("bench", "--context", "128", "--depth", "0,500", *self.small)
+        self.assertEqual(status, 1)
+        self.assertIn("no room", err)
+        self.assertEqual([r["depth"] for r in json.loads(out)["results"]], [0])
+
     def test_what_the_trace_costs(self):
         told = json.loads(raison("bench", "--trace", *self.small)[1])["results"][0]
         self.assertLess(told["step_trace_cost"], 1)
@@ -480,7 +486,15 @@ class Program(unittest.TestCase):
         status, out, _ = raison("selftest", "--op", "rms_norm")
         self.assertEqual(status, 0)
         self.assertRegex(out, r"^[1-9]\d* cases, 0 failed")
-        self.assertEqual(raison("selftest", "--op", "nonsense")[0], 2)
+        status, _, err = raison("selftest", "--op", "nonsense")
+        self.assertEqual(status, 2)
+        self.assertIn("--list", err)
+
+    def test_selftest_in_parts(self):
+        status, out, _ = raison("selftest", "--list")
+        self.assertEqual((status, out.split()[-2:]), (0, ["models", "answer"]))
+        self.assertIn("moe_experts", out.split())
+        self.assertEqual(raison("selftest", "--op", "answer")[:2], (0, "the model inside answers\n"))
 
     def test_selftest_of_a_back_end(self):
         status, out, _ = raison("selftest", "--backend", "reference", "--op", "silu_mul")

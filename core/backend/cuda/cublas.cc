@@ -49,6 +49,7 @@ std::vector<Library::Candidate> Cublas::Candidates() {
     AddFolder(all, root + "/lib");
   }
   AddFolder(all, "/usr/local/cuda/lib64");
+  AddFolders(all, "/usr/local/cuda-13*/lib64");
   all.push_back({kName});  // the loader's own path
   // Python's packages: of the environment in use, of the one that the plug-in is installed in, and
   // of the user and the system. CUDA 13's wheels use nvidia/cu13, some have a folder for each
