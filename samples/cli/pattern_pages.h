@@ -14,8 +14,10 @@ class PatternPages {
   PatternPages& operator=(const PatternPages&) = delete;
 
   std::byte* data() const { return data_; }
-  // Puts the pages from `offset` on in place of those at `to`, read-only. False where the system has
-  // no such thing; nothing is changed then.
+  // Whether the system can show pages twice.
+  static bool CanShow();
+  // Puts the pages from `offset` on in place of those at `to`, read-only. False where that failed;
+  // nothing is changed then.
   bool Show(std::byte* to, size_t size, size_t offset) const;
 
  private:

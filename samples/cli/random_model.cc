@@ -7,6 +7,7 @@
 #include <memory>
 #include <numeric>
 #include <optional>
+#include <set>
 
 #include "core/base/os/pages.h"
 #include "core/file/gguf_writer.h"
@@ -70,6 +71,31 @@ class Pattern {
   std::optional<PatternPages> pages_;
 };
 
+size_t BytesOf(const RandomTensor& tensor) {
+  const int64_t elements =
+      std::accumulate(tensor.shape.begin(), tensor.shape.end(), int64_t{1}, std::multiplies<>());
+  return RowBytes(tensor.type, static_cast<size_t>(elements));
+}
+
+bool IsShared(const RandomTensor& tensor, const RandomModelOptions& options) {
+  return options.share_pages && tensor.fill == RandomTensor::Fill::kRandom &&
+         BytesOf(tensor) >= kLeastShared;
+}
+
+// Memory of this machine that a model of `size` bytes takes: on the CPU the repacked weights, and
+// besides them an image that is not shared; for a device of its own memory, what is not shared.
+uint64_t Needed(const RandomShape& shape, const RandomModelOptions& options, uint64_t size) {
+  if (options.on_cpu) return options.share_pages ? size : 2 * size;
+  if (!PatternPages::CanShow()) return size;
+  uint64_t own = 0;
+  std::set<DType> patterns;
+  for (const RandomTensor& tensor : shape.tensors) {
+    if (!IsShared(tensor, options)) own += BytesOf(tensor);
+    patterns.insert(tensor.type);
+  }
+  return own + patterns.size() * kPatternBytes;
+}
+
 }  // namespace
 
 RandomModel::RandomModel(const RandomModelOptions& options) {
@@ -81,9 +107,7 @@ RandomModel::RandomModel(const RandomModelOptions& options) {
   }
   const std::string header = writer.Header();
   size_ = header.size() + writer.data_bytes();
-  const uint64_t available = AvailableMemory();
-  // Repacked weights take as much again as the file holds.
-  const uint64_t needed = options.share_pages ? size_ : 2 * static_cast<uint64_t>(size_);
+  const uint64_t available = AvailableMemory(), needed = Needed(shape, options, size_);
   if (available != 0 && needed > available) {
     throw Failure(
         Format("%s in %s needs %s of memory, and %s are free; --layers N makes it smaller",
@@ -98,16 +122,14 @@ RandomModel::RandomModel(const RandomModelOptions& options) {
   std::byte* to = data_ + header.size();
   size_t salt = 0;
   for (const RandomTensor& tensor : shape.tensors) {
-    const int64_t elements =
-        std::accumulate(tensor.shape.begin(), tensor.shape.end(), int64_t{1}, std::multiplies<>());
-    const size_t bytes = RowBytes(tensor.type, static_cast<size_t>(elements));
+    const size_t bytes = BytesOf(tensor);
     if (tensor.fill != RandomTensor::Fill::kRandom) {
       const float value = tensor.fill == RandomTensor::Fill::kOnes ? 1.0f : 0.0f;
       for (size_t i = 0; i < bytes; i += sizeof value) memcpy(to + i, &value, sizeof value);
     } else {
       std::unique_ptr<Pattern>& pattern = patterns[tensor.type];
       if (pattern == nullptr) pattern = std::make_unique<Pattern>(tensor.type);
-      if (options.share_pages && bytes >= kLeastShared) {
+      if (IsShared(tensor, options)) {
         pattern->Map(to, bytes, salt += 7);  // another place in the pattern for each tensor
       } else {
         pattern->Copy(to, bytes);

@@ -17,6 +17,7 @@ struct RandomModelOptions {
   // memory of their own: the image then costs next to nothing. Weights used in place must not be
   // shared, or they would be read from a cache.
   bool share_pages = true;
+  bool on_cpu = true;  // some weights come to lie in this machine's memory
 };
 
 std::vector<std::string> RandomModelShapes();

@@ -147,6 +147,15 @@ void AddLogitCases(std::vector<Case>& cases) {
       {.rows = 2, .vocabulary = 40, .top = 1, .adjustments = all_but_one}, {0, 1});
   Add(cases, "NaN and infinities", {.rows = 6, .vocabulary = 200, .strange = true}, {0, 3, 4, 5});
   cases.back().rows.clear();  // outputs are cut to whole rows there; the next case slices
+  // Long enough for several workgroups to a row.
+  Add(cases, "NaN and infinities of 9001", {.rows = 6, .vocabulary = 9001, .strange = true}, {});
+  Add(cases, "adjusted, of 9001",
+      {.rows = 3,
+       .vocabulary = 9001,
+       .top = 12,
+       .adjustments = {{0, 0, 1, 90}, {0, 9000, 1, 91}, {0, 4096, 1, 92}, {0, 4096, 2, 0},
+                       {0, 4095, 1, kBanned}, {2, 8192, 1.5f, 60}}},
+      {0, 1, 2});
   Add(cases, "257 rows", {.rows = 257, .vocabulary = 61, .top = 5}, {0, 128, 256});
   Add(cases, "17 rows", {.rows = 17, .vocabulary = 129, .top = 8}, {0, 8, 16});
 }

@@ -351,13 +351,6 @@ void LaunchAttend(Context& c, const Grid& grid, const AttendArgs& a) {
   Launch(c, grid, AttendKernel<kType, 16>, a);
 }
 
-// Rows of the cache that begin, and columns that go on, at multiples of `unit` bytes.
-bool LiesAt(const View& v, int64_t unit) {
-  const uint64_t all = reinterpret_cast<uintptr_t>(v.data) | static_cast<uint64_t>(v.stride[0]) |
-                       static_cast<uint64_t>(v.stride[1]) | static_cast<uint64_t>(v.stride[2]);
-  return all % static_cast<uint64_t>(unit) == 0;
-}
-
 }  // namespace
 
 void Attend(Context& c, const Attention& n) {

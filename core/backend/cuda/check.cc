@@ -101,7 +101,9 @@ absl::Status CheckLimits(const rsn_kv_write& a) {
               AtMost("kv_write", "rows times heads", a.in.shape[0] * a.in.shape[1], kMostInt)});
 }
 absl::Status CheckLimits(const rsn_kv_copy_page& a) {
-  return SmallShape("kv_copy_page", "cache", a.cache);
+  RSN_RETURN_IF_ERROR(SmallShape("kv_copy_page", "cache", a.cache));
+  const int64_t page = a.cache.shape[1] * a.cache.shape[2] * a.cache.shape[3];  // at most 2^46
+  return AtMost("kv_copy_page", "the elements of a page", page, kMostInt);
 }
 absl::Status CheckLimits(const rsn_attention& a) {
   if (a.k_cache.dtype != a.v_cache.dtype) {

@@ -71,6 +71,13 @@ __device__ T* At(const View& v, int64_t i = 0, int64_t j = 0, int64_t k = 0) {
   return reinterpret_cast<T*>(v.data + i * v.stride[0] + j * v.stride[1] + k * v.stride[2]);
 }
 
+// Rows that begin at multiples of `unit` bytes.
+inline bool LiesAt(const View& v, int64_t unit) {
+  const uint64_t all = reinterpret_cast<uintptr_t>(v.data) | static_cast<uint64_t>(v.stride[0]) |
+                       static_cast<uint64_t>(v.stride[1]) | static_cast<uint64_t>(v.stride[2]);
+  return all % static_cast<uint64_t>(unit) == 0;
+}
+
 inline int64_t DivideUp(int64_t n, int64_t by) { return (n + by - 1) / by; }
 // Blocks of a kernel that strides over n items: enough for the largest card, not one per item.
 inline int64_t Blocks(int64_t n, int64_t per_block = kBlockThreads) {

@@ -260,23 +260,17 @@ __global__ void PlainKernel(Joined a) {
   Store<kTokens, kWarp>(p, w, chains[warp][0]);
 }
 
-bool IsAligned(const View& v) {
-  const uint64_t all = reinterpret_cast<uintptr_t>(v.data) | static_cast<uint64_t>(v.stride[0]) |
-                       static_cast<uint64_t>(v.stride[1]);
-  return all % 16 == 0;
-}
-
 template <uint32_t kType, int kTokens>
 void LaunchProduct(Context& c, const Product* products, int count) {
   const Product& p = products[0];
   const bool grouped = p.groups.tiles != nullptr;
   Joined a{.p = p, .others = count - 1, .other = {}};
-  bool aligned = IsAligned(p.weight) && IsAligned(p.in.plain);
+  bool aligned = LiesAt(p.weight, 16) && LiesAt(p.in.plain, 16);
   int64_t blocks = DivideUp(p.outputs, kWarps);
   for (int i = 1; i < count; ++i) {
     const Product& o = products[i];
     a.other[i - 1] = {o.weight, o.out, o.bias, o.outputs, blocks};
-    aligned = aligned && IsAligned(o.weight);
+    aligned = aligned && LiesAt(o.weight, 16);
     blocks += DivideUp(o.outputs, kWarps);
   }
   const Grid grid{.x = blocks,

@@ -1,4 +1,6 @@
 // Operations that treat each row by itself: embed, gather, norm, rotation, activation, cache writes.
+#include <algorithm>
+
 #include "core/backend/cuda/blocks.h"
 #include "core/backend/cuda/ops.h"
 
@@ -128,22 +130,22 @@ __global__ void KvWriteKernel(KvWriteArgs a) {
 
 struct KvCopyArgs {
   View cache, from, to;
-  int64_t count, pages, heads, page_tokens, width;
+  int64_t count, pages;
+  unsigned page, per_head, width;  // in Ts: of a page, of a head in it, of a row
   Fault* fault;
 };
-// A thread copies one element of every page in the list's order, so that a page may be read after
-// it was written.
+// Grid: (pieces of a page, pairs of pages). T: an element, or 16 bytes of them.
 template <typename T>
 __global__ void KvCopyKernel(KvCopyArgs a) {
-  const int64_t per_head = a.page_tokens * a.width;
-  for (int64_t n = GlobalThread(); n < a.heads * per_head; n += GlobalThreads()) {
-    const int64_t h = n / per_head, t = n % per_head / a.width, i = n % a.width;
-    for (int64_t c = 0; c < a.count; ++c) {
-      const int64_t from = At<int>(a.from)[c], to = At<int>(a.to)[c];
-      if (!InRange(a.fault, FaultKind::kPageFrom, c, from, a.pages) ||
-          !InRange(a.fault, FaultKind::kPageTo, c, to, a.pages)) {
-        continue;
-      }
+  for (int64_t c = blockIdx.y; c < a.count; c += gridDim.y) {
+    const int64_t from = At<int>(a.from)[c], to = At<int>(a.to)[c];
+    if (!InRange(a.fault, FaultKind::kPageFrom, c, from, a.pages) ||
+        !InRange(a.fault, FaultKind::kPageTo, c, to, a.pages) || from == to) {
+      continue;
+    }
+    for (int64_t n = GlobalThread(); n < a.page; n += GlobalThreads()) {
+      const unsigned at = static_cast<unsigned>(n);
+      const unsigned h = at / a.per_head, t = at % a.per_head / a.width, i = at % a.width;
       At<T>(a.cache, to, h, t)[i] = At<T>(a.cache, from, h, t)[i];
     }
   }
@@ -212,13 +214,25 @@ void Run(Context& c, const rsn_kv_write& a) {
 }
 
 void Run(Context& c, const rsn_kv_copy_page& a) {
-  const KvCopyArgs k{ViewOf(a.cache),  ViewOf(a.from),   ViewOf(a.to),     a.from.shape[0],
-                     a.cache.shape[0], a.cache.shape[1], a.cache.shape[2], a.cache.shape[3],
-                     c.fault};
-  if (k.count == 0) return;
-  const Grid grid{.x = Blocks(k.heads * k.page_tokens * k.width)};
-  if (a.cache.dtype == RSN_DTYPE_F32) return Launch(c, grid, KvCopyKernel<float>, k);
-  Launch(c, grid, KvCopyKernel<uint16_t>, k);
+  const View cache = ViewOf(a.cache);
+  const int64_t size = a.cache.dtype == RSN_DTYPE_F32 ? 4 : 2, row = a.cache.shape[3] * size;
+  const int64_t piece = row % 16 == 0 && LiesAt(cache, 16) ? 16 : size;
+  const int64_t width = row / piece, per_head = a.cache.shape[2] * width;
+  const KvCopyArgs k{.cache = cache,
+                     .from = ViewOf(a.from),
+                     .to = ViewOf(a.to),
+                     .count = a.from.shape[0],
+                     .pages = a.cache.shape[0],
+                     .page = static_cast<unsigned>(a.cache.shape[1] * per_head),
+                     .per_head = static_cast<unsigned>(per_head),
+                     .width = static_cast<unsigned>(width),
+                     .fault = c.fault};
+  const Grid grid{.x = Blocks(k.page), .y = std::min<int64_t>(k.count, 65535)};
+  switch (piece) {
+    case 16: return Launch(c, grid, KvCopyKernel<uint4>, k);
+    case 4: return Launch(c, grid, KvCopyKernel<float>, k);
+    default: return Launch(c, grid, KvCopyKernel<uint16_t>, k);
+  }
 }
 
 }  // namespace raison::cuda

@@ -76,8 +76,7 @@ Cut CutOf(const Queue& queue, const rsn_tensor& q, uint32_t width, uint32_t kv_h
 
 struct Push {
   uint64_t q, k, v, target, row_begin, kv_length, page_begin, pages;
-  uint32_t q_row, q_head, k_page, k_head, k_token, v_page, v_head, v_token, target_row,
-      target_head;
+  uint32_t q_row, q_head, k_page, k_head, k_token, v_page, v_head, v_token, target_row, target_head;
   uint32_t first_row, rows, page_count, capacity, sequences;
   float scale;
 };
@@ -115,7 +114,7 @@ absl::Status Run(Queue& queue, const Attend& a) {
             .v_head = Stride32(a.v, 1),
             .v_token = Stride32(a.v, 2),
             .target_row = shared ? static_cast<uint32_t>(cut.places) : Stride32(a.out, 0),
-            .target_head = Stride32(a.out, 1),
+            .target_head = shared ? cut.parts : Stride32(a.out, 1),
             .first_row = 0,
             .rows = 0,
             .page_count = Size(a.k, 0),
@@ -139,8 +138,9 @@ absl::Status Run(Queue& queue, const Attend& a) {
                 push.sequences,
                 static_cast<uint32_t>(cut.places)};
   const Range sums = {scratch, scratch + cut.bytes};
-  const Constants constants = {a.k.dtype, cut.parts,   cut.tile,      heads / Size(a.k, 1), width,
-                               value_width, g.page_tokens, heads, RowsAligned(a.k) ? 1u : 0u};
+  const Constants constants = {
+      a.k.dtype,   shared ? 1u : 0u, cut.tile, heads / Size(a.k, 1),      width,
+      value_width, g.page_tokens,    heads,    RowsAligned(a.k) ? 1u : 0u};
   const std::vector<Range> geometry = {RangeOf(g.row_begin), RangeOf(g.kv_length),
                                        RangeOf(g.page_begin), RangeOf(g.pages)};
   for (uint32_t first = 0; first < rows; first += std::min(cut.rows, rows - first)) {
@@ -278,10 +278,9 @@ absl::Status Encode(Queue& queue, const rsn_mla_attention& a) {
   const uint64_t codes_bytes =
       QuantizedBytes(uint64_t{rows} * heads, std::max(Size(a.w_k, 2), latent));
   const uint64_t mine = codes_at + codes_bytes;
-  RSN_ASSIGN_OR_RETURN(const uint64_t scratch,
-                       queue.GetScratch(mine + CutOf(queue, a.q_nope, latent + rope, 1, latent,
-                                                     a.ragged)
-                                                   .bytes));
+  RSN_ASSIGN_OR_RETURN(
+      const uint64_t scratch,
+      queue.GetScratch(mine + CutOf(queue, a.q_nope, latent + rope, 1, latent, a.ragged).bytes));
   const Temporary query(scratch, rows, heads, latent + rope);  // (rows, heads, latent + rope)
   const Temporary mixed(scratch + query_bytes, rows, heads, latent);  // (rows, heads, latent)
   rsn_tensor absorbed = query.tensor;

@@ -185,7 +185,6 @@ absl::StatusOr<PhysicalDevice> Instance::Examine(VkPhysicalDevice handle) const 
   c.shared_memory = plain.limits.maxComputeSharedMemorySize;
   c.invocations = std::min(plain.limits.maxComputeWorkGroupInvocations,
                            plain.limits.maxComputeWorkGroupSize[0]);
-  device.invocations = c.invocations;
   uint32_t families = 0;
   api_.GetPhysicalDeviceQueueFamilyProperties(handle, &families, nullptr);
   std::vector<VkQueueFamilyProperties> family(families);

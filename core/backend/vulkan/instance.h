@@ -43,7 +43,6 @@ struct PhysicalDevice {
   std::string name, driver, problem;
   uint32_t vendor = 0, driver_version = 0, queue_family = 0;
   uint32_t shared_memory = 0;       // bytes of a workgroup
-  uint32_t invocations = 0;         // of a workgroup
   uint64_t maximum_allocation = 0;  // bytes of a buffer and its memory; 0: not told
   uint8_t uuid[VK_UUID_SIZE] = {};
   VkPhysicalDeviceMemoryProperties memory = {};

@@ -11,8 +11,8 @@ namespace {
 constexpr uint64_t kElements = 64;
 constexpr uint32_t kMostExperts = 1024;  // the arrays of moe_route.comp
 constexpr uint32_t kMostGroups = 512;
-// Invocations that read a row of logits: more need fewer registers each than its arithmetic takes.
-constexpr uint32_t kReducers = 512;
+// Of logits.glsl: logits that a workgroup reads, and bytes of their sums.
+constexpr uint32_t kLogitChunk = 4096, kLogitChunkBytes = 48;
 
 absl::Status Refused(const char* what, uint64_t value, uint64_t most) {
   return absl::UnimplementedError(
@@ -177,19 +177,23 @@ absl::Status Encode(Queue& queue, const rsn_kv_write& a) {
 
 absl::Status Refuse(const rsn_kv_copy_page& a) {
   RSN_RETURN_IF_ERROR(RefuseSizes(a));
-  return RefuseProduct("page_tokens times width", {Size(a.cache, 2), Size(a.cache, 3)});
+  return RefuseProduct("the elements of a page",
+                       {Size(a.cache, 1), Size(a.cache, 2), Size(a.cache, 3)});
 }
 absl::Status Encode(Queue& queue, const rsn_kv_copy_page& a) {
+  const uint32_t size = a.cache.dtype == RSN_DTYPE_F32 ? 4 : 2, row = Width(a.cache) * size;
+  const uint32_t piece = row % 16 == 0 && RowsAligned(a.cache) ? 16 : size;
   struct Push {
     uint64_t cache, from, to, cache_page, cache_head, cache_token;
-    uint32_t count, heads, page_tokens, width, pages;
-  } push{Address(a.cache),   Address(a.from),    Address(a.to),   Stride(a.cache, 0),
-         Stride(a.cache, 1), Stride(a.cache, 2), Size(a.from, 0), Size(a.cache, 1),
-         Size(a.cache, 2),   Size(a.cache, 3),   Size(a.cache, 0)};
+    uint32_t count, heads, page_tokens, width, pages, groups;
+  } push{Address(a.cache),   Address(a.from),    Address(a.to),    Stride(a.cache, 0),
+         Stride(a.cache, 1), Stride(a.cache, 2), Size(a.from, 0),  Size(a.cache, 1),
+         Size(a.cache, 2),   row / piece,        Size(a.cache, 0), 0};
   const uint64_t page = uint64_t{push.heads} * push.page_tokens * push.width;
+  push.groups = static_cast<uint32_t>(CeilDivide(page, kElements));
   Dispatch d{.shader = Shader::kKvCopyPage,
-             .constants = {a.cache.dtype},
-             .groups = push.count == 0 ? 0 : CeilDivide(page, kElements),
+             .constants = {piece},
+             .groups = uint64_t{push.groups} * push.count,
              .reads = {RangeOf(a.cache), RangeOf(a.from), RangeOf(a.to)},
              .writes = {RangeOf(a.cache)}};
   d.SetPush(push);
@@ -251,48 +255,67 @@ absl::Status Refuse(const rsn_reduce_logits& a) {
   return absl::OkStatus();
 }
 absl::Status Encode(Queue& queue, const rsn_reduce_logits& a) {
-  struct Push {
-    uint64_t logits, adjust_begin, adjust_id, adjust_divisor, adjust_add;
-    uint64_t records, ids, values, raw, scratch;
-    uint32_t logits_row, records_row, ids_row, values_row, raw_row;
-    uint32_t rows, vocabulary, top, capacity, sorted;
-  } push{.logits = Address(a.logits),
-         .adjust_begin = Address(a.adjust_begin),
-         .adjust_id = Address(a.adjust_id),
-         .adjust_divisor = Address(a.adjust_divisor),
-         .adjust_add = Address(a.adjust_add),
-         .records = Address(a.records),
-         .ids = Address(a.ids),
-         .values = Address(a.values),
-         .raw = Address(a.raw),
-         .scratch = 0,
-         .logits_row = Stride32(a.logits, 0),
-         .records_row = Stride32(a.records, 0),
-         .ids_row = Stride32(a.ids, 0),
-         .values_row = Stride32(a.values, 0),
-         .raw_row = Stride32(a.raw, 0),
-         .rows = Size(a.logits, 0),
-         .vocabulary = Size(a.logits, 1),
-         .top = a.top,
-         .capacity = Size(a.adjust_id, 0),
-         .sorted = 0};
-  push.sorted = static_cast<uint32_t>(PlacesFor(std::min(push.top, push.vocabulary)));
-  const uint64_t bytes =
-      push.rows * (uint64_t{push.sorted} * 8 + CeilDivide(push.vocabulary, 2) * 8);
-  RSN_ASSIGN_OR_RETURN(push.scratch, queue.GetScratch(bytes));
-  const uint32_t most = queue.device().physical().invocations;
+  const uint32_t rows = Size(a.logits, 0), vocabulary = Size(a.logits, 1);
+  const uint32_t capacity = Size(a.adjust_id, 0), count = std::min(a.top, vocabulary);
+  const uint64_t chunks = CeilDivide(vocabulary, kLogitChunk);
+  // A chunk may hold all of the row's best.
+  const uint32_t keep = std::min(count, kLogitChunk);
+  const auto sorted = static_cast<uint32_t>(PlacesFor(count));
+  const uint64_t bytes = rows * (8 * (sorted + chunks * keep) + chunks * kLogitChunkBytes +
+                                 CeilDivide(vocabulary, 2) * 8);
+  RSN_ASSIGN_OR_RETURN(const uint64_t scratch, queue.GetScratch(bytes));
+  const Range kept = {scratch, scratch + bytes};
+  struct ChunkPush {
+    uint64_t logits, adjust_begin, adjust_id, adjust_divisor, adjust_add, scratch;
+    uint32_t logits_row, rows, vocabulary, capacity, keep, sorted;
+  } push{Address(a.logits),
+         Address(a.adjust_begin),
+         Address(a.adjust_id),
+         Address(a.adjust_divisor),
+         Address(a.adjust_add),
+         scratch,
+         Stride32(a.logits, 0),
+         rows,
+         vocabulary,
+         capacity,
+         keep,
+         sorted};
   Dispatch d{.shader = Shader::kReduceLogits,
-             .constants = {most >= kReducers ? kReducers : kReducers / 2},
-             .groups = push.rows,
+             .groups = rows * chunks,
              .reads = {RangeOf(a.logits), RangeOf(a.adjust_begin), RangeOf(a.adjust_id),
                        RangeOf(a.adjust_divisor), RangeOf(a.adjust_add)},
-             .writes = {RangeOf(a.records),
-                        RangeOf(a.ids),
-                        RangeOf(a.values),
-                        RangeOf(a.raw),
-                        {push.scratch, push.scratch + bytes}}};
+             .writes = {kept}};
   d.SetPush(push);
-  return queue.Enqueue(d);
+  RSN_RETURN_IF_ERROR(queue.Enqueue(d));
+  struct FoldPush {
+    uint64_t logits, adjust_begin, records, ids, values, raw, scratch;
+    uint32_t logits_row, records_row, ids_row, values_row, raw_row;
+    uint32_t rows, vocabulary, capacity, keep, sorted, count;
+  } fold{Address(a.logits),
+         Address(a.adjust_begin),
+         Address(a.records),
+         Address(a.ids),
+         Address(a.values),
+         Address(a.raw),
+         scratch,
+         Stride32(a.logits, 0),
+         Stride32(a.records, 0),
+         Stride32(a.ids, 0),
+         Stride32(a.values, 0),
+         Stride32(a.raw, 0),
+         rows,
+         vocabulary,
+         capacity,
+         keep,
+         sorted,
+         count};
+  Dispatch f{
+      .shader = Shader::kReduceLogitsFold,
+      .groups = rows,
+      .reads = {RangeOf(a.logits), RangeOf(a.adjust_begin)},
+      .writes = {RangeOf(a.records), RangeOf(a.ids), RangeOf(a.values), RangeOf(a.raw), kept}};
+  f.SetPush(fold);
+  return queue.Enqueue(f);
 }
 
 namespace {

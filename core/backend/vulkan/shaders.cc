@@ -11,7 +11,7 @@ namespace {
   F(matmul_quads_dot) F(matmul_tiles) F(matmul_tiles_dot) F(matmul_tiles_matrix) F(rope_table) F(rope) F(kv_write) \
   F(kv_copy_page) F(attention) F(attention_fold) F(copy_rows) F(silu_mul) F(moe_route) \
   F(moe_group) F(moe_combine) F(moe_down) F(moe_down_dot) F(moe_down_quads) \
-  F(moe_down_quads_dot) F(reduce_logits)
+  F(moe_down_quads_dot) F(reduce_logits) F(reduce_logits_fold)
 
 constexpr uint32_t embed[] =
 #include "embed.inc"
@@ -93,6 +93,9 @@ constexpr uint32_t moe_down_quads_dot[] =
 ;
 constexpr uint32_t reduce_logits[] =
 #include "reduce_logits.inc"
+;
+constexpr uint32_t reduce_logits_fold[] =
+#include "reduce_logits_fold.inc"
 ;
 // clang-format on
 

@@ -36,6 +36,7 @@ enum class Shader : uint32_t {
   kMoeDownQuads,
   kMoeDownQuadsDot,
   kReduceLogits,
+  kReduceLogitsFold,
   kCount
 };
 

@@ -29,6 +29,8 @@ PatternPages::~PatternPages() {
   close(file_);
 }
 
+bool PatternPages::CanShow() { return true; }
+
 bool PatternPages::Show(std::byte* to, size_t size, size_t offset) const {
   if (mmap(to, size, PROT_READ, MAP_SHARED | MAP_FIXED, file_, static_cast<off_t>(offset)) ==
       MAP_FAILED) {

@@ -13,6 +13,7 @@ PatternPages::PatternPages(size_t size)
 PatternPages::~PatternPages() { FreePages(data_, size_); }
 
 // Windows shows views only at multiples of 64 KiB, and not in the middle of other memory.
+bool PatternPages::CanShow() { return false; }
 bool PatternPages::Show(std::byte*, size_t, size_t) const { return false; }
 
 }  // namespace raison::cli

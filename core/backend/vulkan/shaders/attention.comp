@@ -1,6 +1,6 @@
 #version 450
-// attention: one workgroup per row and TILE heads (PARTS 0), or PARTS of them, each with every PARTS-th block
-// of 128 keys (the blocks' sums go to scratch, attention_fold.comp folds them). A row of more blocks than
+// attention: one workgroup per row and TILE heads, or (SHARED) several, which take the blocks of 128 keys in
+// turn (the blocks' sums go to scratch, attention_fold.comp folds them). A row of more blocks than
 // scratch has places is all done by the first workgroup, which leaves its sums as if they were one block's.
 // A row whose numbers in the step buffer make no sense gives zeros; pages outside the cache weigh nothing.
 #define GROUP 128u
@@ -10,7 +10,7 @@
 #include "ragged.glsl"
 layout(local_size_x = 128) in;
 layout(constant_id = 0) const uint DTYPE = 0;
-layout(constant_id = 1) const uint PARTS = 0;
+layout(constant_id = 1) const uint SHARED = 0;
 // Query heads of one key head that a workgroup takes together: each key and value is read once for
 // them. Every query's arithmetic is its own.
 layout(constant_id = 2) const uint TILE = 1;
@@ -23,11 +23,11 @@ layout(constant_id = 7) const uint HEADS = 1;
 layout(constant_id = 8) const uint ALIGNED = 0;  // 1: rows of keys begin at 16 bytes
 layout(push_constant) uniform Push {
   uint64_t q, k, v;
-  uint64_t target;  // the scratch if PARTS: (rows, heads, places, 2 + value_width)
+  uint64_t target;  // the scratch if SHARED: (rows, heads, places, 2 + value_width)
   uint64_t row_begin, kv_length, page_begin, pages;
   uint q_row, q_head, k_page, k_head, k_token, v_page, v_head, v_token;
-  uint target_row;  // PARTS: the places
-  uint target_head;
+  uint target_row;   // SHARED: the places
+  uint target_head;  // SHARED: the workgroups
   uint first_row, rows, page_count, capacity, sequences;
   float scale;
 } p;
@@ -99,9 +99,10 @@ void EightElements(uint64_t row, uint i, out float e[8]) {
 void main() {
   uint group = GroupIndex();
   uint first_block = 0u;
-  if (PARTS != 0u) {
-    first_block = group % PARTS;
-    group /= PARTS;
+  const uint parts = SHARED != 0u ? p.target_head : 1u;
+  if (SHARED != 0u) {
+    first_block = group % parts;
+    group /= parts;
   }
   const uint tiles = HEADS / TILE;
   if (group >= p.rows * tiles) return;
@@ -112,8 +113,8 @@ void main() {
   uint keys, first_page;
   FindPlace(ragged, row, keys, first_page);
   const uint key_blocks = (keys + kBlock - 1u) / kBlock;
-  const bool split = PARTS != 0u && key_blocks <= p.target_row;
-  if (PARTS != 0u && first_block >= (split ? key_blocks : 1u)) return;
+  const bool split = SHARED != 0u && key_blocks <= p.target_row;
+  if (SHARED != 0u && first_block >= (split ? key_blocks : 1u)) return;
   for (uint q = 0u; q < TILE; ++q) {
     Floats from = Floats(p.q + uint64_t(row) * uint64_t(p.q_row) + uint64_t(head + q) * uint64_t(p.q_head));
     for (uint i = t; i < WIDTH; i += GROUP) query[q * WIDTH + i] = from.v[i];
@@ -125,7 +126,7 @@ void main() {
     total[q] = Running(-Infinity(), 0.0);
     for (uint j = 0u; j < SLOTS; ++j) sums[j][q] = 0.0;
   }
-  for (uint block = first_block; block < key_blocks; block += split ? PARTS : 1u) {
+  for (uint block = first_block; block < key_blocks; block += split ? parts : 1u) {
     barrier();  // the queries are there, and the last block's weights are used up
     const uint position = block * kBlock + t;
     float score[TILE];
@@ -226,7 +227,7 @@ void main() {
     }
   }
   if (split) return;
-  if (PARTS != 0u) {
+  if (SHARED != 0u) {
     const uint64_t first_part = uint64_t(place * HEADS + head) * uint64_t(p.target_row);
     [[unroll]] for (uint q = 0u; q < TILE; ++q) {
       Floats part = Floats(p.target + (first_part + uint64_t(q * p.target_row)) * kPartBytes);

@@ -32,7 +32,7 @@ void main() {
     most = max(most, x);
   }
   const bool zero = !(most >= 1e-35);
-  const float inverse = finite && !zero ? 127.0 / most : 0.0;
+  const float inverse = finite && !zero ? Divide(127.0, most) : 0.0;
   int sum = 0;
   Words codes = Words(p.codes + n * 32ul);
   for (uint w = 0u; w < 8u; ++w) {
@@ -46,6 +46,6 @@ void main() {
     codes.v[w] = word;
   }
   Words scales = Words(p.scales + n * 8ul);
-  scales.v[0] = floatBitsToUint(!finite ? uintBitsToFloat(0x7fc00000u) : zero ? 0.0 : most / 127.0);
+  scales.v[0] = floatBitsToUint(!finite ? uintBitsToFloat(0x7fc00000u) : zero ? 0.0 : Divide(most, 127.0));
   scales.v[1] = uint(sum);
 }
