@@ -255,6 +255,15 @@ std::string Spread(const Measurement& m) {
                 m.runs.size());
 }
 
+// Whether a part of the model may come to lie in this machine's memory: the default may be the CPU.
+bool UsesOwnMemory(const ModelArguments& model) {
+  const auto names = [](const std::string& split, const char* device) {
+    return split.find(device) != std::string::npos;
+  };
+  return model.device.empty() || names(model.device, "cpu") || names(model.experts, "cpu") ||
+         names(model.device, "reference") || names(model.experts, "reference");
+}
+
 // What the machine can do, measured beside the model: 0 where it was not.
 struct Ceilings {
   double read = 0;  // by the CPU's threads, where the model is on the CPU
@@ -421,7 +430,8 @@ int Bench(const Words& words) {
         RandomModelOptions{.shape = b.shape,
                            .type = b.type,
                            .layers = static_cast<uint32_t>(b.layers),
-                           .share_pages = !b.model.no_repack && b.model.device != "reference"});
+                           .share_pages = !b.model.no_repack && b.model.device != "reference",
+                           .on_cpu = UsesOwnMemory(b.model)});
     model = LoadShowingProgress("random " + b.shape, ToModelOptions(b.model, RSN_LOAD_MAP),
                                 [&](const ModelOptions& options) {
                                   return Model::FromMemory(image->data(), image->size(), options);

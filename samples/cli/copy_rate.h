@@ -6,9 +6,8 @@
 
 namespace raison::cli {
 
-// (bytes read + bytes written) per second of copying pages within `device`'s memory, of 4 GiB in all
-// where so much is free; the best of several runs. 0: `device` is a split of several, or it could not
-// be measured.
+// (bytes read + bytes written) per second of copying pages within `device`'s memory, of 4 GiB in all;
+// the best of several runs. 0: `device` is a split of several, or has too little memory free.
 double CopyRate(const std::string& device, const std::string& backend_path, uint32_t threads);
 
 }  // namespace raison::cli

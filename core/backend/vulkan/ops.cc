@@ -9,6 +9,7 @@ namespace {
 
 // Elements per invocation group of the element-wise shaders.
 constexpr uint64_t kElements = 64;
+constexpr uint64_t kPieces = 1024;       // of kv_copy_page.comp
 constexpr uint32_t kMostExperts = 1024;  // the arrays of moe_route.comp
 constexpr uint32_t kMostGroups = 512;
 // Of logits.glsl: logits that a workgroup reads, and bytes of their sums.
@@ -190,7 +191,7 @@ absl::Status Encode(Queue& queue, const rsn_kv_copy_page& a) {
          Stride(a.cache, 1), Stride(a.cache, 2), Size(a.from, 0),  Size(a.cache, 1),
          Size(a.cache, 2),   row / piece,        Size(a.cache, 0), 0};
   const uint64_t page = uint64_t{push.heads} * push.page_tokens * push.width;
-  push.groups = static_cast<uint32_t>(CeilDivide(page, kElements));
+  push.groups = static_cast<uint32_t>(CeilDivide(page, kPieces));
   Dispatch d{.shader = Shader::kKvCopyPage,
              .constants = {piece},
              .groups = uint64_t{push.groups} * push.count,
