@@ -497,6 +497,20 @@ stage_packages() {
   return $rc
 }
 
+# An answer of a whole model under the validation layer, which writes what it has to say into a file:
+# of loading and of the end, too, where no queue is there to fail. It makes the file when it is loaded.
+vulkan_is_valid() {
+  local folder=$LOGS/validation
+  rm -rf "$folder" && mkdir -p "$folder" || return 1
+  printf 'khronos_validation.%s\n' "debug_action = VK_DBG_LAYER_ACTION_LOG_MSG" \
+    "report_flags = error,warn" "log_filename = $folder/said.txt" >"$folder/vk_layer_settings.txt"
+  VK_LAYER_SETTINGS_PATH=$folder/vk_layer_settings.txt RAISON_VULKAN_VALIDATE=1 "$(tool)" run --json \
+    --device vulkan:0 --temperature 0 --max-tokens 24 --trace-experts "$QUESTION" \
+    >"$folder/answer.txt" || return 1
+  [[ -f $folder/said.txt ]] || { echo "the validation layer was not loaded" >&2; return 1; }
+  [[ ! -s $folder/said.txt ]] || { cat "$folder/said.txt" >&2; return 1; }
+}
+
 # Every operation, whole models and an answer, on every instruction level that this machine has and on a
 # Vulkan device (Debian's software driver, where there is no other).
 stage_selftest() {
@@ -511,6 +525,13 @@ stage_selftest() {
   done
   if "$(tool)" devices | grep '^vulkan:0 ' >/dev/null; then
     if "$(tool)" selftest --backend vulkan:0; then ran=$((ran + 1)); else rc=1; fi
+    if ! RAISON_VULKAN_VALIDATE=1 "$(tool)" devices | grep '^vulkan:0 ' >/dev/null; then
+      note_skip "vulkan's validation: the layer is not installed (Debian: vulkan-validationlayers)"
+    elif vulkan_is_valid; then
+      ran=$((ran + 1))
+    else
+      rc=1
+    fi
   else
     note_skip "vulkan: $("$(tool)" devices | sed -n 's/^vulkan *//p')"
   fi

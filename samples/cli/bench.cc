@@ -1,6 +1,6 @@
 // raison bench: tokens a second of prompt processing and of decoding, through the public headers,
 // as an application gets them; which share of the device's copy rate decoding reaches; and what
-// tracing costs.
+// tracing more than every request does costs.
 #include <algorithm>
 #include <charconv>
 #include <chrono>
@@ -68,8 +68,8 @@ struct Measurement {
   }
 };
 
-// What a request records beside the tokens.
-enum class Tracing { kNone, kSteps, kExperts };
+// What a request records besides log-probability, entropy and steps, which every request does.
+enum class Tracing { kNone, kAlternatives, kExperts };
 
 // One line of the result: so many sessions together, each behind `depth` tokens.
 struct Setting {
@@ -80,8 +80,8 @@ struct Setting {
 struct Result {
   Setting setting;
   Measurement prompt, decode;
-  Measurement decode_steps, decode_experts;  // with the trace; empty where it was not asked for
-  uint64_t passes = 0;                       // of one measured decoding
+  Measurement decode_alternatives, decode_experts;  // empty where they were not asked for
+  uint64_t passes = 0;                              // of one measured decoding
   double pass_bytes = 0;  // read by a pass: active weights as stored, and every session's cache
   double BytesPerSecond() const { return pass_bytes * decode.Median() / setting.sessions; }
 };
@@ -129,18 +129,18 @@ class Bencher {
     const bool first = result_.setting.sessions == arguments_.session_counts.front();
     for (int32_t i = 0; i <= arguments_.repeat; ++i) {
       const double prompt = first && arguments_.prompt > 0 ? PromptOnce() : 0;
-      // Side by side: what tracing costs is a ratio within one repetition. Every second one goes the
-      // other way round, or a machine that slows down would add to one side only.
-      double steps = 0, routed = 0;
+      // Side by side: what tracing costs is a ratio within one repetition. Every second one goes
+      // the other way round, or a machine that slows down would add to one side only.
+      double alternatives = 0, routed = 0;
       if (experts && i % 2 == 1) routed = DecodeOnce(Tracing::kExperts);
-      if (arguments_.trace && i % 2 == 1) steps = DecodeOnce(Tracing::kSteps);
+      if (arguments_.trace && i % 2 == 1) alternatives = DecodeOnce(Tracing::kAlternatives);
       const double decode = DecodeOnce(Tracing::kNone);
-      if (arguments_.trace && i % 2 == 0) steps = DecodeOnce(Tracing::kSteps);
+      if (arguments_.trace && i % 2 == 0) alternatives = DecodeOnce(Tracing::kAlternatives);
       if (experts && i % 2 == 0) routed = DecodeOnce(Tracing::kExperts);
       if (i == 0) continue;  // pages and caches are cold
       if (prompt > 0) result_.prompt.runs.push_back(prompt);
       if (decode > 0) result_.decode.runs.push_back(decode);
-      if (steps > 0) result_.decode_steps.runs.push_back(steps);
+      if (alternatives > 0) result_.decode_alternatives.runs.push_back(alternatives);
       if (routed > 0) result_.decode_experts.runs.push_back(routed);
     }
     result_.pass_bytes = BytesPerPass();
@@ -207,7 +207,8 @@ class Bencher {
     return static_cast<double>(usage.prompt_tokens - usage.cached_tokens) / usage.prompt_seconds;
   }
 
-  // All sessions together. The clock runs from the moment when each has its first token. 0: none asked.
+  // All sessions together. The clock runs from the moment when each has its first token. 0: none
+  // asked.
   double DecodeOnce(Tracing tracing) {
     if (arguments_.decode == 0) return 0;
     for (size_t i = 0; i < sessions_.Size(); ++i) {
@@ -305,8 +306,10 @@ Json ToJson(const Result& r, const BenchArguments& arguments) {
                {"decode_passes", r.passes},
                {"bytes_per_pass", r.pass_bytes},
                {"decode_bytes_per_second", r.BytesPerSecond()}};
-  if (!r.decode_steps.runs.empty()) json["step_trace_cost"] = Cost(r.decode, r.decode_steps);
-  if (!r.decode_experts.runs.empty()) json["expert_trace_cost"] = Cost(r.decode, r.decode_experts);
+  if (!r.decode_alternatives.runs.empty()) {
+    json["alternatives_cost"] = Cost(r.decode, r.decode_alternatives);
+  }
+  if (!r.decode_experts.runs.empty()) json["experts_cost"] = Cost(r.decode, r.decode_experts);
   return json;
 }
 
@@ -361,8 +364,9 @@ void ReportResult(const Result& r, const BenchArguments& arguments, const Ceilin
     }
     out += "\n";
   }
-  if (!r.decode_steps.runs.empty()) {
-    out += Format("trace  steps cost %.1f %%", 100 * Cost(r.decode, r.decode_steps));
+  if (!r.decode_alternatives.runs.empty()) {
+    out += Format("trace  %d alternatives a token cost %.1f %%", kTraceAlternatives,
+                  100 * Cost(r.decode, r.decode_alternatives));
     if (!r.decode_experts.runs.empty()) {
       out += Format(", with experts %.1f %%", 100 * Cost(r.decode, r.decode_experts));
     }
@@ -395,7 +399,9 @@ int Bench(const Words& words) {
                  "sessions that decode together (1); each is measured");
   arguments.Integer("--repeat", "N", &b.repeat, "runs that count (3); one more goes before them", 1,
                     1000);
-  arguments.Flag("--trace", &b.trace, "what recording steps with alternatives, and experts, costs");
+  arguments.Flag("--trace", &b.trace,
+                 "what recording five alternatives a token, and experts too, costs beside requests "
+                 "that record log-probability, entropy and steps, as all do");
   arguments.Flag("--no-copy-rate", &b.no_copy_rate,
                  "do not measure the copy rate, which takes 4 GiB of the device's memory");
   arguments.Flag("--json", &b.json, "one JSON object");

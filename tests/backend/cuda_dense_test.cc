@@ -21,7 +21,6 @@
 #include "core/backend/cuda/cublas.h"
 #include "core/backend/cuda/cuda_backend.h"
 #include "core/backend/reference/reference_backend.h"
-#include "core/backend/registry.h"
 #include "core/model/end_to_end/random_checkpoint.h"
 #include "core/model/model.h"
 #include "core/model/transformer.h"
@@ -330,7 +329,6 @@ TEST_F(CudaDenseTest, TheLibraryEndsBetweenRecordings) {
 // The transformer names the prompts' rows: two prompts and a single token in one step, with and
 // without cuBLAS; and with `exact`, which knows one way only.
 TEST_F(CudaDenseTest, AModelsPromptsGoToTheLibrary) {
-  ASSERT_TRUE(RegisterBackend("cuda-emulated", OpenCudaBackend).ok());
   const std::string gguf =
       conformance::MakeRandomCheckpoint(conformance::RandomKind::kLlama, DType::kQ8_0);
   std::vector<int32_t> tokens(128 + 130 + 1);
@@ -342,7 +340,7 @@ TEST_F(CudaDenseTest, AModelsPromptsGoToTheLibrary) {
     std::vector<std::vector<float>> rows(3);
     const auto run = [&]() -> absl::Status {
       ModelOptions options;
-      RSN_ASSIGN_OR_RETURN(options.opened_device, Device::Open("cuda-emulated", {}));
+      RSN_ASSIGN_OR_RETURN(options.opened_device, Device::Open(EmulatedCard(), {}));
       options.kv_bytes = uint64_t{8} << 20;
       options.exact = exact;
       RSN_ASSIGN_OR_RETURN(

@@ -9,10 +9,17 @@
 #include "core/backend/conformance/conformance.h"
 #include "core/backend/cuda/cuda_backend.h"
 #include "core/backend/reference/reference_backend.h"
+#include "core/backend/registry.h"
 #include "tests/backend/kit_report.h"
 #include "tests/backend/simt/simt.h"
 
 namespace raison {
+
+// The card by name, as models are placed; known from the first call on.
+inline std::string EmulatedCard() {
+  RegisterBackend("emulated-card", OpenCudaBackend).IgnoreError();
+  return "emulated-card";
+}
 
 // A device and a queue.
 class Opened {

@@ -56,15 +56,15 @@ inline void ExpectSameTrace(const Told& got, const Told& want) {
   }
 }
 
-// A long prompt beside two short ones: its step runs in two parts where experts are lent.
-inline std::vector<Told> AnswerThree(const ModelOptions& model) {
+// Several questions side by side.
+inline std::vector<Told> AnswerAll(const ModelOptions& model,
+                                   const std::vector<std::string>& questions, uint32_t tokens) {
   auto scheduler = MakeScheduler(model);
   std::vector<std::unique_ptr<Session>> owned;
   std::vector<Session*> sessions;
-  for (const std::string& question :
-       {std::string("What is 17 * 23?"), LongQuestion(), std::string("What is 2 + 3?")}) {
+  for (const std::string& question : questions) {
     owned.push_back(NewSession(scheduler));
-    EXPECT_TRUE(owned.back()->Prompt(Ask(question), Short(10)).ok());
+    EXPECT_TRUE(owned.back()->Prompt(Ask(question), Short(tokens)).ok());
     sessions.push_back(owned.back().get());
   }
   std::vector<Told> told(sessions.size());
@@ -74,9 +74,17 @@ inline std::vector<Told> AnswerThree(const ModelOptions& model) {
     if (!event.ok() || event->kind == EventKind::kNone) break;
     Hear(*event, &told[which]);
   }
-  EXPECT_GT(owned[1]->GetUsage().prompt_tokens, kLeastCutRows);
-  EXPECT_LT(owned[1]->GetUsage().prompt_tokens, 512);
   return told;
+}
+
+// A long prompt beside two short ones: its step runs in two parts where experts are lent.
+inline std::vector<Told> AnswerThree(const ModelOptions& model) {
+  auto alone = NewSession(Petit());
+  EXPECT_TRUE(alone->Prompt(Ask(LongQuestion()), Short(1)).ok());
+  Listen(*alone);
+  EXPECT_GT(alone->GetUsage().prompt_tokens, kLeastCutRows);
+  EXPECT_LT(alone->GetUsage().prompt_tokens, 512);
+  return AnswerAll(model, {"What is 17 * 23?", LongQuestion(), "What is 2 + 3?"}, 10);
 }
 
 // A card too small for Petit: the reference with little memory, or little of it at once.

@@ -2,10 +2,10 @@
 // answer, its trace and every bit are those of one device (the devices here compute alike).
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <cstdlib>
 
 #include "core/backend/far/far_backend.h"
+#include "core/model/end_to_end/trace_difference.h"
 #include "tests/session/split_fixture.h"
 
 namespace raison::testing {
@@ -81,29 +81,60 @@ TEST(SplitTest, TheTraceSaysWhereThingsRun) {
 }
 
 #ifdef RAISON_VULKAN_FOLDER
+// What is told of the reasoning: tokens, channels, steps and where they begin and end.
+std::string Story(const Told& told) {
+  std::string story;
+  for (const Event& e : told.events) {
+    if (e.kind == EventKind::kNotice || e.kind == EventKind::kProgress) continue;
+    absl::StrAppend(&story, "kind ", e.kind, " at ", e.position, ", step ", e.step, ", channel ",
+                    e.channel, ", reason ", e.reason, ", token ", e.record.token, "\n");
+  }
+  return story;
+}
+
+std::vector<conformance::TracedToken> Traced(const Told& told) {
+  std::vector<conformance::TracedToken> traced;
+  for (const Event& e : told.events) {
+    if (e.kind != EventKind::kToken) continue;
+    const TokenRecord& r = e.record;
+    traced.push_back({.logprob = r.logprob, .entropy = r.entropy, .experts = {}});
+    for (size_t i = 0; i < r.experts.size(); ++i) {
+      traced.back().experts.push_back({static_cast<uint32_t>(r.expert_layers[i]), r.experts[i]});
+    }
+  }
+  return traced;
+}
+
 // The Vulkan plug-in beside the CPU, on whatever device it finds first (here Mesa's software one):
-// it rounds otherwise than the CPU, so tokens are equal and their numbers near.
-TEST(SplitTest, VulkanAndTheCpuGiveTheCpusTokens) {
+// it rounds otherwise than the CPU, so tokens and steps are equal and their numbers as near as the
+// conformance kit asks. The CPU's two best tokens are never closer than 2.7 nats in these answers.
+TEST(SplitTest, VulkanAndTheCpuGiveTheCpusTrace) {
   const auto vulkan =
       Device::Open("vulkan:0", {.threads = 1, .backend_path = RAISON_VULKAN_FOLDER});
   if (!vulkan.ok()) GTEST_SKIP() << vulkan.status().message();
-  constexpr uint32_t kTokens = 4;
-  const Told want = Answer({.device = "cpu", .threads = 2}, kTokens);
+  const std::vector<std::string> questions = {
+      "What is 12 * 13?",     "What is 17 * 23?", "What is 60 / 5?",
+      "What is 47 + 85 - 3?", "What is 47 + 85?", "How many r's are in strawberry?"};
+  constexpr uint32_t kTokens = 48;
+  const std::vector<Told> want = AnswerAll({.device = "cpu", .threads = 2}, questions, kTokens);
   for (const Split& split : {Split{"vulkan:0=2,cpu", ""}, Split{"cpu=6,vulkan:0=1,vulkan:0", ""},
                              Split{"vulkan:0=2,cpu", "cpu"}}) {
     SCOPED_TRACE(absl::StrCat(split.device, " experts ", split.experts));
-    const Told got = Answer({.device = split.device,
-                             .experts = split.experts,
-                             .backend_path = RAISON_VULKAN_FOLDER,
-                             .threads = 2},
-                            kTokens);
-    EXPECT_EQ(got.tokens, want.tokens);
-    ASSERT_EQ(got.logprobs.size(), want.logprobs.size());
-    for (size_t i = 0; i < want.logprobs.size(); ++i) {
-      // A forced token's logit may be far from the largest: its error is that of its distance.
-      EXPECT_NEAR(got.logprobs[i], want.logprobs[i], 0.05 + 0.005 * std::fabs(want.logprobs[i]));
+    const std::vector<Told> got = AnswerAll({.device = split.device,
+                                             .experts = split.experts,
+                                             .backend_path = RAISON_VULKAN_FOLDER,
+                                             .threads = 2},
+                                            questions, kTokens);
+    conformance::TraceDifference difference;
+    for (size_t q = 0; q < questions.size(); ++q) {
+      SCOPED_TRACE(questions[q]);
+      ASSERT_EQ(Story(got[q]), Story(want[q]));
+      const std::vector<conformance::TracedToken> traced = Traced(got[q]), cpus = Traced(want[q]);
+      for (size_t t = 0; t < cpus.size(); ++t) difference.Add(traced[t], cpus[t]);
     }
-    EXPECT_EQ(got.thinking, want.thinking);
+    EXPECT_GE(difference.tokens(), 200u);
+    EXPECT_EQ(difference.Beyond(conformance::kTrainedLimits), std::vector<std::string>{})
+        << difference.logprob() << " " << difference.entropy() << " " << difference.routing();
   }
 }
 #endif

@@ -8,6 +8,7 @@
 #include "core/backend/conformance/data.h"
 #include "core/model/end_to_end/limits.h"
 #include "core/model/end_to_end/random_checkpoint.h"
+#include "core/model/end_to_end/trace_difference.h"
 #include "core/model/evaluate.h"
 
 namespace raison::conformance {
@@ -52,6 +53,7 @@ using Stop = bool (*)();
 // Every row of every sequence, in order.
 struct Rows {
   std::vector<std::vector<float>> logits;       // (sequences * tokens, vocabulary)
+  std::vector<LogitRow> reduced;                // (sequences * tokens): as the device tells them
   std::vector<std::vector<RoutedRow>> routing;  // (sequences * tokens)
 };
 
@@ -60,6 +62,7 @@ absl::StatusOr<Rows> ReadAsPrompts(const Model& model, const Tokens& tokens, Sto
   for (const std::vector<int32_t>& sequence : tokens) {
     RSN_ASSIGN_OR_RETURN(Evaluation e, Evaluate(model, sequence, {.routing = true, .stop = stop}));
     std::move(e.logits.begin(), e.logits.end(), std::back_inserter(rows.logits));
+    std::move(e.rows.begin(), e.rows.end(), std::back_inserter(rows.reduced));
     std::move(e.routing.begin(), e.routing.end(), std::back_inserter(rows.routing));
   }
   return rows;
@@ -75,6 +78,7 @@ absl::StatusOr<Rows> ReadOneByOne(const Model& model, size_t length, Tokens& tok
   for (size_t s = 0; s < tokens.size(); ++s) pages.push_back(cache->NewTable());
   Rows rows;
   rows.logits.resize(tokens.size() * length);
+  rows.reduced.resize(tokens.size() * length);
   rows.routing.resize(tokens.size() * length);
   for (size_t at = 0; at < length; ++at) {
     if (stop != nullptr && stop()) return absl::CancelledError("stopped");
@@ -85,8 +89,8 @@ absl::StatusOr<Rows> ReadOneByOne(const Model& model, size_t length, Tokens& tok
       step.sequences.push_back(
           {.tokens = absl::MakeSpan(&tokens[s][at], 1), .pages = &pages[s], .logit_rows = 1});
     }
-    std::vector<LogitRow> candidates;
-    RSN_RETURN_IF_ERROR(transformer->Run(step, stop, &candidates));
+    std::vector<LogitRow> reduced;
+    RSN_RETURN_IF_ERROR(transformer->Run(step, stop, &reduced));
     std::vector<std::vector<RoutedRow>> routing =
         transformer->Routing(0, static_cast<uint32_t>(tokens.size()));
     for (size_t s = 0; s < tokens.size(); ++s) {
@@ -94,9 +98,10 @@ absl::StatusOr<Rows> ReadOneByOne(const Model& model, size_t length, Tokens& tok
           transformer->FetchLogits(static_cast<uint32_t>(s), &rows.logits[s * length + at]));
       rows.routing[s * length + at] = std::move(routing[s]);
       if (tokens[s].size() < length && at + 1 == tokens[s].size()) {
-        if (candidates[s].ids.empty()) return absl::InternalError("a row without candidates");
-        tokens[s].push_back(candidates[s].ids[0]);
+        if (reduced[s].ids.empty()) return absl::InternalError("a row without candidates");
+        tokens[s].push_back(reduced[s].ids[0]);
       }
+      rows.reduced[s * length + at] = std::move(reduced[s]);
     }
   }
   return rows;
@@ -107,7 +112,6 @@ struct RowDifference {
   bool finite = true;
   double divergence = 0;
   double error = 0;  // the largest, in standard deviations of the reference's row
-  bool agrees = false;
 };
 
 double LogSumExp(const std::vector<float>& row) {
@@ -138,53 +142,47 @@ RowDifference Compare(const std::vector<float>& got, const std::vector<float>& w
   mean /= n;
   const double spread = std::sqrt(std::max(squares / n - mean * mean, 1e-12));
   d.error /= spread;
-  d.agrees = std::max_element(got.begin(), got.end()) - got.begin() ==
-             std::max_element(want.begin(), want.end()) - want.begin();
   return d;
 }
 
-// Experts' choices of one row, and how many of them the subject made otherwise.
-struct Choices {
-  size_t made = 0, others = 0;
-};
-
-Choices CompareRouting(const std::vector<RoutedRow>& got, const std::vector<RoutedRow>& want) {
-  Choices choices;
-  for (size_t l = 0; l < want.size(); ++l) {
-    choices.made += want[l].experts.size();
-    for (int32_t expert : want[l].experts) {
-      const bool same = l < got.size() && absl::c_linear_search(got[l].experts, expert);
-      choices.others += !same;
-    }
+// What a session would record of row r, when `next` comes after it.
+TracedToken Trace(const Rows& rows, size_t r, int32_t next) {
+  TracedToken t{.logprob = rows.logits[r][static_cast<size_t>(next)] - rows.reduced[r].logsumexp,
+                .entropy = rows.reduced[r].entropy};
+  for (const RoutedRow& layer : rows.routing[r]) {
+    for (int32_t expert : layer.experts) t.experts.push_back({layer.layer, expert});
   }
-  return choices;
+  return t;
 }
 
 // Sums over the rows of both ways of reading.
 struct Sums {
-  uint32_t rows = 0, agreeing = 0, broken = 0;
-  Choices choices;
+  uint32_t agreeing = 0, broken = 0;
+  TraceDifference trace;
 };
 
 // Adds the rows of one way of reading; returns its mean divergence.
-double Add(const Rows& got, const Rows& want, EndToEndResult& result, Sums& sums) {
+double Add(const Rows& got, const Rows& want, const Tokens& tokens, EndToEndResult& result,
+           Sums& sums) {
   double divergence = 0;
-  for (size_t r = 0; r < want.logits.size(); ++r) {
-    ++sums.rows;
-    const RowDifference d = Compare(got.logits[r], want.logits[r]);
-    const Choices choices = CompareRouting(got.routing[r], want.routing[r]);
-    sums.choices.made += choices.made;
-    sums.choices.others += choices.others;
-    if (!d.finite) {
-      ++sums.broken;
-      continue;
+  size_t r = 0;
+  for (const std::vector<int32_t>& sequence : tokens) {
+    for (size_t at = 0; at < sequence.size(); ++at, ++r) {
+      const RowDifference d = Compare(got.logits[r], want.logits[r]);
+      if (!d.finite || got.reduced[r].ids.empty() || want.reduced[r].ids.empty()) {
+        ++sums.broken;
+        continue;
+      }
+      const int32_t greedy = want.reduced[r].ids[0];
+      const int32_t next = at + 1 < sequence.size() ? sequence[at + 1] : greedy;
+      const uint32_t others = sums.trace.Add(Trace(got, r, next), Trace(want, r, next));
+      divergence += d.divergence;
+      sums.agreeing += got.reduced[r].ids[0] == greedy;
+      // Two nearly tied experts may change places; such a row is another computation from there on.
+      if (others == 0) result.largest_error = std::max(result.largest_error, d.error);
     }
-    divergence += d.divergence;
-    sums.agreeing += d.agrees;
-    // Two nearly tied experts may change places; such a row is another computation from there on.
-    if (choices.others == 0) result.largest_error = std::max(result.largest_error, d.error);
   }
-  return divergence / static_cast<double>(std::max<size_t>(want.logits.size(), 1));
+  return divergence / static_cast<double>(std::max<size_t>(r, 1));
 }
 
 absl::StatusOr<Tokens> FirstTokens(const Subject& s, const Model& model, size_t length) {
@@ -203,32 +201,31 @@ absl::StatusOr<Tokens> FirstTokens(const Subject& s, const Model& model, size_t 
   return tokens;
 }
 
-void Judge(const Subject& s, const EndToEndResult& r, uint32_t broken,
+void Judge(const Subject& s, const EndToEndResult& r, const Sums& sums,
            std::vector<std::string>& failures) {
   const auto fail = [&](const std::string& text) {
     failures.push_back(absl::StrCat("end to end/", s.name, ": ", text));
   };
-  if (broken > 0) return fail(absl::StrFormat("%u rows of logits are not finite", broken));
+  if (sums.broken > 0) {
+    return fail(absl::StrFormat("%u rows of logits are not finite", sums.broken));
+  }
   const Limits& limits = LimitsOf(s);
   for (auto [way, divergence] :
        {std::pair{"in prompt chunks", r.prompt_divergence}, {"one by one", r.decode_divergence}}) {
-    if (!(divergence <= limits.divergence)) {
+    if (!(divergence <= kDivergence)) {
       fail(absl::StrFormat("read %s, the mean divergence is %.3g nats, allowed %.3g", way,
-                           divergence, limits.divergence));
+                           divergence, kDivergence));
     }
   }
   if (!(r.agreement >= kAgreement)) {
     fail(absl::StrFormat("%.2f %% of the greedy tokens agree, wanted %.2f %%", 100 * r.agreement,
                          100 * kAgreement));
   }
-  if (!(r.largest_error <= limits.logit_error)) {
+  if (!(r.largest_error <= limits.logit_error.allowed)) {
     fail(absl::StrFormat("a logit is %.3g standard deviations off, allowed %.3g", r.largest_error,
-                         limits.logit_error));
+                         limits.logit_error.allowed));
   }
-  if (!(r.routing <= limits.routing)) {
-    fail(absl::StrFormat("%.2f %% of the experts' choices are others, allowed %.2f %%",
-                         100 * r.routing, 100 * limits.routing));
-  }
+  for (const std::string& text : sums.trace.Beyond(limits)) fail(text);
 }
 
 absl::Status RunModel(const Subject& s, const EndToEndOptions& options, EndToEndReport& report) {
@@ -252,12 +249,13 @@ absl::Status RunModel(const Subject& s, const EndToEndOptions& options, EndToEnd
 
   EndToEndResult r{.model = s.name, .rows = static_cast<uint32_t>(want.logits.size())};
   Sums sums;
-  r.prompt_divergence = Add(*read, want, r, sums);
-  r.decode_divergence = Add(*decoded, want, r, sums);
-  r.agreement = sums.agreeing / std::max(1.0, static_cast<double>(sums.rows));
-  r.routing = static_cast<double>(sums.choices.others) /
-              std::max(1.0, static_cast<double>(sums.choices.made));
-  Judge(s, r, sums.broken, report.failures);
+  r.prompt_divergence = Add(*read, want, tokens, r, sums);
+  r.decode_divergence = Add(*decoded, want, tokens, r, sums);
+  r.agreement = sums.agreeing / std::max(1.0, static_cast<double>(sums.trace.tokens()));
+  r.logprob = sums.trace.logprob();
+  r.entropy = sums.trace.entropy();
+  r.routing = sums.trace.routing();
+  Judge(s, r, sums, report.failures);
   report.results.push_back(r);
   return absl::OkStatus();
 }
@@ -315,9 +313,11 @@ std::string FormatEndToEnd(const EndToEndReport& report) {
   for (const EndToEndResult& r : report.results) {
     absl::StrAppendFormat(&out,
                           "%s: %u tokens, divergence %.2g (prompt) %.2g (decode) nats, %.2f %% of "
-                          "greedy tokens, largest error %.2g, %.2f %% of experts otherwise\n",
+                          "greedy tokens, largest error %.2g; traced log-probabilities %.2g and "
+                          "entropies %.2g nats off, %.2f %% of experts otherwise\n",
                           r.model, r.rows, r.prompt_divergence, r.decode_divergence,
-                          100 * r.agreement, r.largest_error, 100 * r.routing);
+                          100 * r.agreement, r.largest_error, r.logprob, r.entropy,
+                          100 * r.routing);
   }
   for (const std::string& text : report.refused) absl::StrAppend(&out, "refused ", text, "\n");
   for (const std::string& text : report.failures) absl::StrAppend(&out, "FAILED ", text, "\n");

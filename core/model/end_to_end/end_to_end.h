@@ -1,7 +1,8 @@
 // The conformance kit's last part: whole models on a device against the reference back end, on the
 // same quantised weights. Each model reads the same tokens twice on the device, in prompt chunks
 // and one by one beside other sequences (the recorded path), and once on the reference;
-// distributions, greedy choices and experts' counts must agree. Prints nothing.
+// distributions, greedy choices and what is traced of each token (log-probability, entropy,
+// experts) must agree. Prints nothing.
 #pragma once
 
 #include <memory>
@@ -15,9 +16,9 @@ namespace raison::conformance {
 struct EndToEndOptions {
   std::shared_ptr<Device> subject;
   std::shared_ptr<Device> reference;
-  std::string trained;     // path of a trained model (Petit); empty: random models only
-  std::string only;        // this random model alone: "random llama, F32"; empty: all
-  uint32_t tokens = 1000;  // teacher-forced ones of each model
+  std::string trained;       // path of a trained model (Petit); empty: random models only
+  std::string only;          // this random model alone: "random llama, F32"; empty: all
+  uint32_t tokens = 1000;    // teacher-forced ones of each model
   bool (*stop)() = nullptr;  // asked often; true ends the run with CANCELLED
 };
 
@@ -29,7 +30,9 @@ struct EndToEndResult {
   double decode_divergence = 0;  // the same, of the tokens read one by one
   double agreement = 0;          // share of rows with the reference's greedy token, both ways
   double largest_error = 0;      // of a logit, in standard deviations of its row
-  double routing = 0;            // share of the experts' choices that are others; 0 without experts
+  // Of what a session records of each token, both ways: mean absolute differences in nats, and the
+  // share of the experts' choices that are others (0 without experts).
+  double logprob = 0, entropy = 0, routing = 0;
 };
 
 struct EndToEndReport {
