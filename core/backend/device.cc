@@ -4,6 +4,7 @@
 
 #include "absl/strings/numbers.h"
 #include "core/backend/registry.h"
+#include "core/backend/table.h"
 #include "core/base/os/library_path.h"
 #include "core/base/thread_pool.h"
 
@@ -11,12 +12,18 @@ namespace raison {
 
 namespace {
 
+// More cannot be told from a table that is filled wrongly.
+constexpr uint32_t kMostDevices = 1024;
+
 // "vulkan:1" is device 1 of the back end "vulkan".
 absl::Status SplitName(const std::string& name, std::string* backend, uint32_t* index) {
   const size_t colon = name.find(':');
   *backend = name.substr(0, colon);
   *index = 0;
-  if (colon != std::string::npos && !absl::SimpleAtoi(name.substr(colon + 1), index)) {
+  if (colon == std::string::npos) return absl::OkStatus();
+  const std::string number = name.substr(colon + 1);
+  const bool digits = number.find_first_not_of("0123456789") == std::string::npos;
+  if (!digits || !absl::SimpleAtoi(number, index)) {
     return absl::UnavailableError(
         absl::StrCat("there is no device \"", name, "\": after the colon stands its number"));
   }
@@ -27,6 +34,12 @@ absl::Status SplitName(const std::string& name, std::string* backend, uint32_t* 
 template <size_t kSize>
 std::string Field(const char (&field)[kSize]) {
   return std::string(field, strnlen(field, kSize));
+}
+
+// A kind that is not known counts as a processor: such a device is never chosen by itself.
+void KeepKnownKind(rsn_device_info& info) {
+  constexpr uint32_t kCpu = 0, kDiscreteGpu = 2;
+  if (info.kind > kDiscreteGpu) info.kind = kCpu;
 }
 
 }  // namespace
@@ -57,11 +70,18 @@ absl::StatusOr<std::shared_ptr<Device>> Device::OpenBackend(const std::string& b
           },
   };
   device->table_.struct_size = sizeof(rsn_backend);
-  const int32_t code = open(&device->host_, &device->table_);
-  if (code != 0 || device->table_.version != RSN_BACKEND_VERSION) {
-    const char* why = device->table_.last_error != nullptr ? device->table_.last_error() : "";
-    return absl::UnavailableError(absl::StrCat("back end ", backend, ": ",
-                                               *why ? why : absl::StrCat("code ", code)));
+  const auto refused = [&](absl::string_view why) {
+    return absl::UnavailableError(absl::StrCat("back end ", backend, ": ", why));
+  };
+  if (const int32_t code = open(&device->host_, &device->table_); code != 0) {
+    const std::string why = LastSentence(device->table_);
+    return refused(why.empty() ? absl::StrCat("code ", code) : why);
+  }
+  if (const absl::Status whole = CheckTable(device->table_); !whole.ok()) {
+    return refused(whole.message());
+  }
+  if (const uint32_t count = device->table_.device_count(); count > kMostDevices) {
+    return refused(absl::StrCat("it says that it has ", count, " devices"));
   }
   return device;
 }
@@ -104,13 +124,13 @@ rsn_device_info Device::Info() const {
   rsn_device_info info{};
   info.struct_size = sizeof info;
   table_.device_info(state_, &info);
+  KeepKnownKind(info);
   return info;
 }
 
 absl::Status Device::ToStatus(int32_t code, const char* what) const {
-  const char* text = table_.last_error();
-  const std::string message =
-      absl::StrCat(name_, " ", what, ": ", text != nullptr && *text ? text : "failed");
+  const std::string text = LastSentence(table_);
+  const std::string message = absl::StrCat(name_, " ", what, ": ", text.empty() ? "failed" : text);
   switch (code) {  // rsn_status
     case -10:  // RSN_ERR_ARGUMENT
     case -11:  // RSN_ERR_STRUCT
@@ -164,6 +184,7 @@ absl::Status Device::Query(uint32_t index, rsn_device_info* info) const {
   info->struct_size = sizeof *info;
   if (table_.device_query != nullptr) {
     const int32_t code = table_.device_query(index, info);
+    KeepKnownKind(*info);
     return code == 0 ? absl::OkStatus() : ToStatus(code, "device_query");
   }
   rsn_device_state* state = nullptr;
@@ -171,11 +192,13 @@ absl::Status Device::Query(uint32_t index, rsn_device_info* info) const {
     return ToStatus(code, "does not open");
   }
   const int32_t code = table_.device_info(state, info);
+  KeepKnownKind(*info);
   table_.device_close(state);
   return code == 0 ? absl::OkStatus() : ToStatus(code, "device_info");
 }
 
 absl::StatusOr<std::vector<DeviceEntry>> ListDevices(const std::string& backend_path) {
+  RSN_RETURN_IF_ERROR(CheckBackendPath(backend_path));
   std::vector<DeviceEntry> entries;
   for (const Backend& backend : ListBackends(backend_path)) {
     const auto device =
@@ -192,6 +215,9 @@ absl::StatusOr<std::vector<DeviceEntry>> ListDevices(const std::string& backend_
       entry.problem = status.ok() ? Field(entry.info.problem) : std::string(status.message());
       entries.push_back(std::move(entry));
     }
+  }
+  for (const WrongPlace& place : WrongPlacesOfTheEnvironment()) {
+    entries.push_back({.name = place.place, .info = {}, .problem = place.problem});
   }
   return entries;
 }

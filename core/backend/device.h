@@ -108,7 +108,8 @@ struct DeviceEntry {
   std::string problem;  // empty: it can be opened
 };
 // Every device of every back end, "cpu" first. A plug-in that cannot be used is one entry with its
-// problem.
+// problem, and so, last, is a place of RAISON_BACKEND_PATH without plug-ins. Refuses a backend_path
+// as CheckBackendPath does.
 absl::StatusOr<std::vector<DeviceEntry>> ListDevices(const std::string& backend_path);
 
 }  // namespace raison

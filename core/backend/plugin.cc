@@ -14,19 +14,22 @@ namespace {
 
 constexpr absl::string_view kPrefix = "raison-";
 
-// "vulkan" of "libraison-vulkan.so"; a file given by its path may have any name.
-std::string NameOf(absl::string_view file) {
-  file.remove_suffix(std::min(file.size(), kLibrarySuffix.size()));
-  if (absl::ConsumePrefix(&file, kLibraryPrefix)) absl::ConsumePrefix(&file, kPrefix);
-  return std::string(file);
-}
-
 bool IsPluginName(absl::string_view file) {
   return absl::ConsumePrefix(&file, kLibraryPrefix) && absl::StartsWith(file, kPrefix) &&
          absl::EndsWith(file, kLibrarySuffix);
 }
 
-void AddPlace(const std::string& place, std::vector<Plugin>& plugins) {
+// "vulkan" of "libraison-vulkan.so"; of another file all but the suffix.
+std::string NameOf(absl::string_view file) {
+  if (IsPluginName(file)) file.remove_prefix(kLibraryPrefix.size() + kPrefix.size());
+  absl::ConsumeSuffix(&file, kLibrarySuffix);
+  return std::string(file);
+}
+
+// What a device's name and a split are written with: "vulkan:0=20,cpu".
+constexpr absl::string_view kReserved = ":,=";
+
+std::vector<Plugin> PluginsOf(const std::string& place) {
   std::vector<Plugin> found;
   if (IsFile(place)) {
     found.push_back({NameOf(BaseName(place)), place});
@@ -36,7 +39,16 @@ void AddPlace(const std::string& place, std::vector<Plugin>& plugins) {
       if (IsPluginName(file)) found.push_back({NameOf(file), JoinPath(place, file)});
     }
   }
-  for (Plugin& plugin : found) {
+  return found;
+}
+
+std::vector<std::string> PlacesOfTheEnvironment() {
+  return absl::StrSplit(EnvironmentVariable("RAISON_BACKEND_PATH"), kPathListSeparator,
+                        absl::SkipEmpty());
+}
+
+void AddPlace(const std::string& place, std::vector<Plugin>& plugins) {
+  for (Plugin& plugin : PluginsOf(place)) {
     const bool known = std::any_of(plugins.begin(), plugins.end(),
                                    [&](const Plugin& p) { return p.name == plugin.name; });
     if (!known) plugins.push_back(std::move(plugin));
@@ -48,16 +60,36 @@ void AddPlace(const std::string& place, std::vector<Plugin>& plugins) {
 std::vector<Plugin> FindPlugins(const std::string& backend_path) {
   std::vector<Plugin> plugins;
   if (!backend_path.empty()) AddPlace(backend_path, plugins);
-  for (const absl::string_view place :
-       absl::StrSplit(EnvironmentVariable("RAISON_BACKEND_PATH"), kPathListSeparator,
-                      absl::SkipEmpty())) {
-    AddPlace(std::string(place), plugins);
-  }
+  for (const std::string& place : PlacesOfTheEnvironment()) AddPlace(place, plugins);
   AddPlace(LibraryFolder(), plugins);
   return plugins;
 }
 
+absl::Status CheckPlace(const std::string& place) {
+  if (!PluginsOf(place).empty()) return absl::OkStatus();
+  return absl::UnavailableError(
+      IsFolder(place) ? absl::StrCat("the folder ", place, " has no plug-in: no file ",
+                                     kLibraryPrefix, kPrefix, "NAME", kLibrarySuffix)
+                      : absl::StrCat("there is no plug-in ", place, ": no such file or folder"));
+}
+
+std::vector<WrongPlace> WrongPlacesOfTheEnvironment() {
+  std::vector<WrongPlace> wrong;
+  for (const std::string& place : PlacesOfTheEnvironment()) {
+    const absl::Status status = CheckPlace(place);
+    if (!status.ok()) {
+      wrong.push_back({place, absl::StrCat("RAISON_BACKEND_PATH: ", status.message())});
+    }
+  }
+  return wrong;
+}
+
 absl::StatusOr<BackendOpenFunction> OpenPlugin(const Plugin& plugin) {
+  if (plugin.name.empty() || plugin.name.find_first_of(kReserved) != std::string::npos) {
+    return absl::UnavailableError(absl::StrCat(
+        "back end ", plugin.name, ": ", plugin.file,
+        " must have another name: that of a back end is not empty and has none of ", kReserved));
+  }
   // The system counts what is open: a second Open of one file finds the first.
   const auto library = SharedLibrary::Open(plugin.file);
   if (!library.ok()) {

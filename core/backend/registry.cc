@@ -5,6 +5,7 @@
 #include "absl/strings/str_join.h"
 #include "core/backend/cpu/cpu_backend.h"
 #include "core/backend/reference/reference_backend.h"
+#include "core/base/os/files.h"
 
 namespace raison {
 namespace {
@@ -34,6 +35,21 @@ std::vector<Backend> ListBackends(const std::string& backend_path) {
     if (!taken) backends.push_back({std::move(plugin.name), nullptr, std::move(plugin.file)});
   }
   return backends;
+}
+
+absl::Status CheckBackendPath(const std::string& backend_path) {
+  if (backend_path.empty()) return absl::OkStatus();
+  RSN_RETURN_IF_ERROR(CheckPlace(backend_path));
+  if (!IsFile(backend_path)) return absl::OkStatus();
+  const Plugin plugin = FindPlugins(backend_path).front();  // that place is the first
+  for (const Backend& b : ListBackends("")) {
+    if (b.file.empty() && b.name == plugin.name) {
+      return absl::UnavailableError(absl::StrCat("the library has a back end ", b.name,
+                                                 " of its own: ", backend_path,
+                                                 " must have another name"));
+    }
+  }
+  return OpenPlugin(plugin).status();
 }
 
 absl::StatusOr<BackendOpenFunction> FindBackend(const std::string& name,

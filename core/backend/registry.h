@@ -18,6 +18,11 @@ struct Backend {
 // Built-in ones first, "cpu" at their head. Opens no plug-in.
 std::vector<Backend> ListBackends(const std::string& backend_path);
 
+// Whether a path that a program names has plug-ins: a folder has a file named as one, a file is one
+// whose name the library's own back ends do not have. UNAVAILABLE says what is wrong. Empty is
+// fine.
+absl::Status CheckBackendPath(const std::string& backend_path);
+
 // The function that fills the table of the named back end. UNAVAILABLE names what exists, or says
 // why a plug-in cannot be used.
 absl::StatusOr<BackendOpenFunction> FindBackend(const std::string& name,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/backend/registry.h"
 #include "core/file/checkpoint.h"
 #include "core/model/tensor_check.h"
 #include "core/model/text/utf8.h"
@@ -124,6 +125,12 @@ absl::StatusOr<std::shared_ptr<Model>> Model::LoadCheckpoint(std::shared_ptr<Che
 }
 
 absl::StatusOr<Placement> Model::PlaceNow() const {
+  RSN_RETURN_IF_ERROR(CheckBackendPath(options_.backend_path));
+  if (options_.log) {
+    for (const WrongPlace& place : WrongPlacesOfTheEnvironment()) {
+      options_.log(/*level: warning*/ 1, place.problem);
+    }
+  }
   return Place(*checkpoint_, config_,
                {.opened = options_.opened_device,
                 .device = options_.device,

@@ -10,8 +10,9 @@
  *  3. What changes from step to step (tokens, positions, lengths, page tables, row offsets, expert
  *     slots) lies in the STEP BUFFER, an ordinary buffer written by `upload` before the step and read
  *     on the device. It is never in an argument: so a recorded step can be replayed with new contents.
- *  4. An operation is absent (NULL) or works for everything that `supports` accepts. Required
- *     operations are marked [required]; the others are composed from them by the host.
+ *  4. An operation is absent (NULL) or works for everything that `supports` accepts. The table's
+ *     entries marked [required] are never NULL: a table that lacks one is not used at all. What
+ *     another operation does is composed from the required ones by the host.
  *  5. A row's result depends on that row and its own sequence only: never on which other rows,
  *     sequences or threads share the pass. (The default promise of determinism.)
  *  6. No C++ type, exception or ownership crosses this table.
@@ -87,7 +88,7 @@ typedef struct rsn_backend_host {
 
 typedef struct rsn_device_info {
   uint32_t struct_size;
-  uint32_t kind; /* 0 cpu, 1 integrated gpu, 2 discrete gpu */
+  uint32_t kind; /* 0 cpu, 1 integrated gpu, 2 discrete gpu; others count as 0 */
   uint64_t memory_total; /* bytes */
   uint64_t memory_free;
   char name[64];        /* "cpu" */
@@ -326,28 +327,33 @@ typedef struct rsn_backend {
   uint32_t version; /* RSN_BACKEND_VERSION */
   const char *name; /* "cpu" */
   uint32_t (*device_count)(void); /* [required] also those that cannot be opened */
-  int32_t (*device_open)(const rsn_backend_host *host, uint32_t index, rsn_device_state **out);
-  void (*device_close)(rsn_device_state *device); /* everything made on it must be freed first */
-  int32_t (*device_info)(rsn_device_state *device, rsn_device_info *info);
+  int32_t (*device_open)(const rsn_backend_host *host, uint32_t index,
+                         rsn_device_state **out); /* [required] */
+  void (*device_close)(rsn_device_state *device); /* [required] what was made on it is freed before */
+  int32_t (*device_info)(rsn_device_state *device, rsn_device_info *info); /* [required] */
   /* Thread-local text of the calling thread's last failure; never NULL. */
-  const char *(*last_error)(void);
+  const char *(*last_error)(void); /* [required] */
 
   /* Memory. Buffers are aligned to 64 bytes or more and zeroed when made. */
-  int32_t (*buffer_new)(rsn_device_state *device, uint64_t bytes, rsn_buffer **out);
-  void (*buffer_free)(rsn_buffer *buffer);
+  int32_t (*buffer_new)(rsn_device_state *device, uint64_t bytes, rsn_buffer **out); /* [required] */
+  void (*buffer_free)(rsn_buffer *buffer); /* [required] */
   /* Makes a weight of `description` (its buffer, offset and layout are filled in) from plain host
    * bytes: a reference, a copy or a repacked copy, as flags allow. *referenced tells whether the host
    * bytes are still used. The buffer is freed with buffer_free. */
   int32_t (*weight)(rsn_device_state *device, rsn_tensor *description, const void *bytes,
-                    uint64_t size, uint32_t flags, uint32_t *referenced);
+                    uint64_t size, uint32_t flags, uint32_t *referenced); /* [required] */
 
-  /* Queues. An error of an enqueued operation is sticky and returned by synchronize, which clears it. */
-  int32_t (*queue_new)(rsn_device_state *device, rsn_queue **out);
-  void (*queue_free)(rsn_queue *queue);
-  int32_t (*upload)(rsn_queue *queue, rsn_buffer *to, uint64_t offset, const void *from, uint64_t bytes);
+  /* Queues. An error of an enqueued operation is sticky and returned by synchronize, which clears it:
+   * the queue then goes on. An index in the step buffer that is out of range is such an error, or its
+   * row has no meaning; it never leads outside a view. */
+  int32_t (*queue_new)(rsn_device_state *device, rsn_queue **out); /* [required] */
+  void (*queue_free)(rsn_queue *queue); /* [required] */
+  int32_t (*upload)(rsn_queue *queue, rsn_buffer *to, uint64_t offset, const void *from,
+                    uint64_t bytes); /* [required] */
   /* `to` is filled by the next synchronize. */
-  int32_t (*download)(rsn_queue *queue, void *to, rsn_buffer *from, uint64_t offset, uint64_t bytes);
-  int32_t (*synchronize)(rsn_queue *queue);
+  int32_t (*download)(rsn_queue *queue, void *to, rsn_buffer *from, uint64_t offset,
+                      uint64_t bytes); /* [required] */
+  int32_t (*synchronize)(rsn_queue *queue); /* [required] */
 
   /* Between begin and end operations are recorded and not run; upload, download and synchronize are
    * refused. replay enqueues the whole recording. All four are NULL together if there is no recording. */
@@ -358,7 +364,7 @@ typedef struct rsn_backend {
 
   /* Non-zero if the operation works for exactly this description (dtypes, layouts, shapes, widths,
    * page size). Buffers may be NULL. args points to the operation's own struct. */
-  int32_t (*supports)(rsn_device_state *device, uint32_t op, const void *args);
+  int32_t (*supports)(rsn_device_state *device, uint32_t op, const void *args); /* [required] */
 
   int32_t (*embed)(rsn_queue *, const rsn_embed *);                 /* [required] */
   int32_t (*gather_rows)(rsn_queue *, const rsn_gather_rows *);     /* [required] */

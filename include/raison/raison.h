@@ -703,7 +703,8 @@ struct rsn_model_options {
                            20 layers on cuda:0 and the rest on the CPU; "cuda:0,cpu" as many as fit
                            there. NULL: the best that holds the whole model, else the CPU */
   size_t device_size;
-  const char *backend_path; /* a folder to look for plug-ins in first, or one's file; NULL: none */
+  const char *backend_path; /* a folder to look for plug-ins in first, or one's file; NULL: none. One
+                               without plug-ins is RSN_ERR_DEVICE */
   size_t backend_path_size;
   const char *chat_template; /* a Jinja template used instead of the file's; NULL: the file's */
   size_t chat_template_size;
@@ -754,7 +755,8 @@ RSN_API rsn_status rsn_device_init(rsn_device *device, size_t size);
 
 /* Lists the devices, the CPU first, plug-ins opened (backend_path: as in rsn_model_options; then the
  * folders of RAISON_BACKEND_PATH, then the library's own). A plug-in that cannot be used, because
- * its driver is missing for instance, is one line with its problem.
+ * its driver is missing for instance, is one line with its problem, and so is a place of
+ * RAISON_BACKEND_PATH without plug-ins.
  * Owned: *out, rsn_devices_free(). Since: 0.1 */
 RSN_API rsn_status rsn_devices_new(rsn_devices **out, const char *backend_path,
                                    size_t backend_path_size);

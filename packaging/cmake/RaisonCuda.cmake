@@ -1,8 +1,8 @@
 # Finds a CUDA 13 compiler without CMake's CUDA language: on the PATH, in /usr/local/cuda, or as
 # packaging/setup.sh --with-cuda unpacks it. Sets RAISON_NVCC (empty: none, or RAISON_CUDA=OFF) and
 # RAISON_CUDA_ROOT.
-set(RAISON_CUDA AUTO CACHE STRING "Build libraison-cuda.so: AUTO (where nvcc is found), ON or OFF")
-set_property(CACHE RAISON_CUDA PROPERTY STRINGS AUTO ON OFF)
+include(RaisonSwitch)
+raison_switch(RAISON_CUDA "Build libraison-cuda.so (AUTO: where nvcc is found)")
 # N: machine code and PTX, N-real: machine code only, N-virtual: PTX only. Data-centre cards after
 # Hopper run neither 90's nor 120's code: PTX of 90 is for them, PTX of 75 for Turing and the rest.
 set(RAISON_CUDA_ARCHITECTURES "75-virtual;80-real;89-real;90;120-real" CACHE STRING

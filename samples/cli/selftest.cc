@@ -32,9 +32,11 @@ struct Subject {
 
 // A path has a separator or ends as libraries do; anything else is the name of a device.
 Subject FindSubject(const std::string& text) {
-  Subject subject{.device = text, .backend_path = FolderOfLibrary()};
+  Subject subject{.device = text};
+  if (CheckBackendPath(FolderOfLibrary()).ok()) subject.backend_path = FolderOfLibrary();
   const bool is_path = BaseName(text) != text || absl::EndsWith(text, kLibrarySuffix);
   if (is_path) {
+    if (const absl::Status plugin = CheckBackendPath(text); !plugin.ok()) Fail(plugin);
     subject.backend_path = text;
     const std::vector<Plugin> found = FindPlugins(text);
     if (found.empty() || found[0].file != text) throw Failure(text + " is not a file");

@@ -3,12 +3,12 @@
 #include <dlfcn.h>
 #include <gtest/gtest.h>
 
-#include <cstring>
 #include <set>
 #include <string>
 
 #include "core/backend/conformance/conformance.h"
 #include "core/backend/reference/reference_backend.h"
+#include "tests/backend/exports.h"
 #include "tests/backend/kit_report.h"
 
 namespace raison {
@@ -22,18 +22,6 @@ void* Plugin() {
 }
 OpenFunction Open() { return reinterpret_cast<OpenFunction>(dlsym(Plugin(), "rsn_backend_open")); }
 
-// The lines of a shell command's output.
-std::multiset<std::string> Lines(const std::string& command) {
-  std::multiset<std::string> lines;
-  FILE* const pipe = popen(command.c_str(), "r");
-  char line[512];
-  while (pipe != nullptr && std::fgets(line, sizeof line, pipe) != nullptr) {
-    lines.insert(std::string(line, std::strcspn(line, "\n")));
-  }
-  if (pipe != nullptr) pclose(pipe);
-  return lines;
-}
-
 TEST(CudaPluginTest, LoadsAndSaysItsVersion) {
   ASSERT_NE(Plugin(), nullptr) << dlerror();
   const auto version = reinterpret_cast<uint32_t (*)()>(dlsym(Plugin(), "rsn_backend_version"));
@@ -42,11 +30,7 @@ TEST(CudaPluginTest, LoadsAndSaysItsVersion) {
   ASSERT_NE(Open(), nullptr);
 }
 
-TEST(CudaPluginTest, ShowsTwoNames) {
-  const auto shown =
-      Lines("nm -D --defined-only " RAISON_CUDA_PLUGIN " | awk '{ print $3 }'");
-  EXPECT_EQ(shown, (std::multiset<std::string>{"rsn_backend_open", "rsn_backend_version"}));
-}
+TEST(CudaPluginTest, ShowsTwoNames) { ExpectTwoNames(RAISON_CUDA_PLUGIN); }
 
 TEST(CudaPluginTest, NeedsTheRunTimeLibrariesOnly) {
   const std::set<std::string> allowed = {"libc.so.6",         "libm.so.6",      "libstdc++.so.6",

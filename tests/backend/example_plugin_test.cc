@@ -8,6 +8,7 @@
 #include "core/backend/reference/reference_backend.h"
 #include "core/backend/registry.h"
 #include "core/model/end_to_end/end_to_end.h"
+#include "tests/backend/exports.h"
 
 namespace raison {
 namespace {
@@ -22,6 +23,8 @@ conformance::OpenFunction OpenExample() {
   if (version == nullptr || version() != RSN_BACKEND_VERSION) return nullptr;
   return reinterpret_cast<conformance::OpenFunction>(dlsym(library, "rsn_backend_open"));
 }
+
+TEST(ExamplePlugin, ShowsTwoNames) { ExpectTwoNames(RAISON_EXAMPLE_PLUGIN); }
 
 TEST(ExamplePlugin, PassesTheKit) {
   const conformance::OpenFunction open = OpenExample();

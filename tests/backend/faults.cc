@@ -1,5 +1,6 @@
-// The faults that are planted: the ones a kernel's author makes. Acts see host memory, because the
-// reference's buffers are host memory and its operations run when they are called.
+// The faults that are planted in operations: the ones a kernel's author makes. Acts see host
+// memory, because the reference's buffers are host memory and its operations run when they are
+// called.
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -429,6 +430,6 @@ const Fault kFaults[] = {
 
 }  // namespace
 
-absl::Span<const Fault> Faults() { return kFaults; }
+absl::Span<const Fault> OperationFaults() { return kFaults; }
 
 }  // namespace raison::testing

@@ -52,8 +52,7 @@ TEST_P(FaultsTest, TurnsTheKitRed) {
   EXPECT_TRUE(told) << report->failures.front();
 }
 
-INSTANTIATE_TEST_SUITE_P(Planted, FaultsTest,
-                         ::testing::ValuesIn(testing::Faults().begin(), testing::Faults().end()),
+INSTANTIATE_TEST_SUITE_P(Planted, FaultsTest, ::testing::ValuesIn(testing::Faults()),
                          [](const auto& info) { return std::string(info.param.name); });
 
 // The faults of operations that the others never call: whatever else runs, only their cases fail.
@@ -104,6 +103,19 @@ TEST(Refusals, OfTheLeastAreFailures) {
     EXPECT_TRUE(absl::StrContains(failure, "supports refuses")) << failure;
   }
   for (const conformance::Refusal& r : report->refused) EXPECT_NE(r.types, "") << r.name;
+}
+
+// A table that lacks what backend.h marks [required] is not used at all.
+TEST(Refusals, OfAnIncompleteTableAreErrors) {
+  const conformance::OpenFunction open = [](const rsn_backend_host* host, rsn_backend* table) {
+    const int32_t code = OpenReferenceBackend(host, table);
+    table->embed = nullptr;
+    return code;
+  };
+  const absl::StatusOr<Report> report =
+      RunSuite({.subject = open, .reference = OpenReferenceBackend, .threads = {1}});
+  EXPECT_TRUE(absl::StrContains(report.status().message(), "lacks the required entry embed"))
+      << report.status();
 }
 
 // Without RSN_ERR_UNSUPPORTED and a sentence a weight that is not made is a failure.

@@ -25,13 +25,13 @@ struct QueueState {
 };
 
 const Fault* planted;
-std::map<rsn_device_state*, uint32_t> devices;  // -> threads
+std::map<rsn_device_state*, rsn_backend_host> devices;
 std::map<rsn_queue*, QueueState> queues;
 
 int32_t DeviceOpen(const rsn_backend_host* host, uint32_t index, rsn_device_state** out) {
   const int32_t code = Right().device_open(host, index, out);
   if (code != 0) return code;
-  devices[*out] = host->threads;
+  devices[*out] = *host;
   // As one that computes on the host's threads: the kit then looks at their number.
   host->parallel_for(host->context, 1, [](void*, uint32_t, uint32_t) {}, nullptr);
   return code;
@@ -44,7 +44,7 @@ void DeviceClose(rsn_device_state* device) {
 
 int32_t QueueNew(rsn_device_state* device, rsn_queue** out) {
   const int32_t code = Right().queue_new(device, out);
-  if (code == 0) queues[*out].threads = devices[device];
+  if (code == 0) queues[*out].threads = devices[device].threads;
   return code;
 }
 
@@ -118,6 +118,8 @@ const rsn_backend& Right() {
   return table;
 }
 
+const rsn_backend_host& HostOf(rsn_device_state* device) { return devices[device]; }
+
 void Plant(const Fault* fault) { planted = fault; }
 
 int32_t OpenFaultyBackend(const rsn_backend_host* host, rsn_backend* table) {
@@ -149,6 +151,9 @@ int32_t OpenFaultyBackend(const rsn_backend_host* host, rsn_backend* table) {
   table->moe_route = Enqueue<rsn_moe_route>;
   table->moe_experts = Enqueue<rsn_moe_experts>;
   table->reduce_logits = Enqueue<rsn_reduce_logits>;
+  if (planted != nullptr) {
+    if (const auto* patch = std::get_if<Patch>(&planted->act)) (*patch)(table);
+  }
   return 0;
 }
 

@@ -1,11 +1,17 @@
 // The right table under the faulty one, and its entry for each operation's arguments.
 #pragma once
 
+#include "absl/types/span.h"
 #include "raison/backend.h"
+#include "tests/backend/faulty.h"
 
 namespace raison::testing {
 
 const rsn_backend& Right();
+// The host that a device of the faulty back end was opened with.
+const rsn_backend_host& HostOf(rsn_device_state* device);
+
+absl::Span<const Fault> OperationFaults();
 
 #define RSN_FAULTY_CALL(Args, field) \
   inline int32_t Call(rsn_queue* queue, const Args& args) { return Right().field(queue, &args); }

@@ -1,12 +1,15 @@
 // The oracle itself: numbers worked out by hand or from the textbook formula, and what it refuses.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
 
 #include "core/backend/conformance/bench.h"
+#include "core/backend/conformance/conformance.h"
 #include "core/backend/conformance/data.h"
+#include "core/backend/conformance/tolerances.h"
 #include "core/backend/reference/reference_backend.h"
 
 namespace raison {
@@ -409,6 +412,44 @@ TEST(ReferenceTest, AWeightMustHaveExactlyItsBytes) {
   rsn_tensor ranks = good;
   ranks.rank = 5;
   EXPECT_EQ(make(ranks, bytes.size()), -10);
+}
+
+// What rounding the scores, and the weights that they become, to f32 costs: other back ends have
+// the reference's bits, so this is the error that the table's line is made from.
+TEST(ReferenceTest, RoutingWeightsAreRoundedAsTheTableSays) {
+  double worst = 0;
+  for (const conformance::Case& c : conformance::AllCases()) {
+    if (c.op != "moe_route") continue;
+    const Problem p = c.make(1);
+    const auto& a = std::get<rsn_moe_route>(p.ops[0]);
+    const Contents contents = RunAll(p);
+    const std::vector<float> logits = Values<float>(contents, a.logits);
+    const std::vector<float> weights = Values<float>(contents, a.weights);
+    const std::vector<int32_t> ids = Values<int32_t>(contents, a.ids);
+    const size_t experts = static_cast<size_t>(a.logits.shape[1]);
+    const size_t used = static_cast<size_t>(a.ids.shape[1]);
+    for (size_t t = 0; t * experts < logits.size(); ++t) {
+      const float* row = &logits[t * experts];
+      if (!std::all_of(row, row + experts, [](float x) { return std::isfinite(x); })) continue;
+      double all = 0, sum = 1e-20, largest = 0, error = 0;
+      for (size_t e = 0; e < experts; ++e) all += std::exp(double{row[e]});
+      std::vector<double> want;
+      for (size_t i = 0; i < used; ++i) {
+        const double z = row[ids[t * used + i]];
+        want.push_back(a.scoring == 1 ? 1 / (1 + std::exp(-z)) : std::exp(z) / all);
+        sum += want.back();
+      }
+      for (size_t i = 0; i < used; ++i) {
+        const double weight = want[i] / (a.normalize != 0 ? sum : 1) * double{a.scale};
+        largest = std::max(largest, std::fabs(weight));
+        error = std::max(error, std::fabs(weights[t * used + i] - weight));
+      }
+      if (largest > 1e-30) worst = std::max(worst, error / largest);
+    }
+  }
+  const double measured = conformance::FindTolerance("moe_route")->measured;
+  EXPECT_LE(worst, measured);
+  EXPECT_GE(worst, 0.9 * measured);
 }
 
 }  // namespace

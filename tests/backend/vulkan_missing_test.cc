@@ -10,6 +10,7 @@
 #include "core/backend/vulkan/instance.h"
 #include "core/backend/vulkan/pipelines.h"
 #include "core/backend/vulkan/shaders.h"
+#include "tests/backend/exports.h"
 #include "tests/backend/vulkan_plugin.h"
 
 namespace raison {
@@ -35,6 +36,8 @@ TEST(VulkanMissing, ExportsAVersion) {
   ASSERT_NE(version, nullptr);
   EXPECT_EQ(version(), RSN_BACKEND_VERSION);
 }
+
+TEST(VulkanPlugin, ShowsTwoNames) { ExpectTwoNames(RAISON_VULKAN_PLUGIN); }
 
 TEST(VulkanMissing, TheLoaderADriver) {
   setenv("RAISON_VULKAN_LOADER", "/nonexistent/libvulkan.so.1", 1);

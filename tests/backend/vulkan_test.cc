@@ -243,6 +243,7 @@ TEST(VulkanMemory, HostileNumbersInMemoryAreHarmless) {
   ASSERT_TRUE(bench.ok()) << bench.status();
   std::string last;
   for (const conformance::Case& c : conformance::AllCases()) {
+    if (c.rule) continue;        // no operation's
     if (c.op == last) continue;  // the first case of each operation
     last = c.op;
     for (int32_t value : {-1, INT32_MAX, INT32_MIN, 1 << 24}) {

@@ -5,6 +5,7 @@
 
 #include "core/backend/conformance/guarded_bytes.h"
 #include "core/backend/reference/operands.h"
+#include "core/backend/table.h"
 
 namespace raison::conformance {
 namespace {
@@ -70,28 +71,23 @@ absl::StatusOr<std::unique_ptr<Bench>> Bench::Open(const BenchOptions& options) 
             self->pool_->ParallelFor(count, task, arg);
           },
       .cache_directory = nullptr,
+      .weight_read = [](void* context, const void* from, uint64_t bytes) -> int32_t {
+        auto* self = static_cast<Bench*>(context);
+        self->reads_.push_back(
+            {static_cast<const std::byte*>(from), bytes, std::this_thread::get_id()});
+        return self->read_answer_;
+      },
   };
   bench->table_.struct_size = sizeof(rsn_backend);
   const int32_t code = options.open(&bench->host_, &bench->table_);
-  if (code != 0) return absl::InternalError(absl::StrCat("the back end does not open: ", code));
   const rsn_backend& t = bench->table_;
-  if (t.version != RSN_BACKEND_VERSION) {
-    return absl::InternalError(absl::StrCat("version ", t.version));
+  if (code != 0) {
+    return absl::InternalError(
+        absl::StrCat("the back end does not open: ", code, " ", LastSentence(t)));
   }
-  // What the header calls required.
-  const bool complete = t.device_count && t.device_open && t.device_close && t.device_info &&
-                        t.last_error && t.buffer_new && t.buffer_free && t.weight && t.queue_new &&
-                        t.queue_free && t.upload && t.download && t.synchronize && t.supports &&
-                        t.embed && t.gather_rows && t.rms_norm && t.matmul && t.rope_table &&
-                        t.rope && t.kv_write && t.kv_copy_page && t.attention && t.silu_mul &&
-                        t.moe_route && t.moe_experts && t.reduce_logits;
-  if (!complete) return absl::InternalError("a required entry of the table is NULL");
-  const int records = (t.record_begin != nullptr) + (t.record_end != nullptr) +
-                      (t.replay != nullptr) + (t.recording_free != nullptr);
-  if (records != 0 && records != 4) {
-    return absl::InternalError("the four recording entries must be NULL together");
-  }
-  RSN_RETURN_IF_ERROR(bench->ToStatus(t.device_open(&bench->host_, options.device, &bench->device_), "open"));
+  RSN_RETURN_IF_ERROR(CheckTable(t));
+  RSN_RETURN_IF_ERROR(bench->ToStatus(t.device_open(&bench->host_, options.device, &bench->device_),
+                                      "device_open"));
   RSN_RETURN_IF_ERROR(bench->ToStatus(t.queue_new(bench->device_, &bench->queue_), "queue_new"));
   return bench;
 }
@@ -104,11 +100,8 @@ Bench::~Bench() {
 absl::Status Bench::ToStatus(int32_t code, const char* what) const {
   if (code == 0) return absl::OkStatus();
   const char* sentence = table_.last_error();
-  const std::string text = absl::StrCat(what, " returned ", code, ": ",
-                                        sentence == nullptr ? "(last_error is NULL)" : sentence);
-  constexpr int32_t kUnsupported = -22;  // RSN_ERR_UNSUPPORTED of raison.h
-  const bool refused = code == kUnsupported && sentence != nullptr && *sentence != '\0';
-  return refused ? absl::UnimplementedError(text) : absl::InternalError(text);
+  return absl::InternalError(absl::StrCat(what, " returned ", code, ": ",
+                                          sentence == nullptr ? "(last_error is NULL)" : sentence));
 }
 
 absl::Status Bench::Place(const Problem& problem, Placed& placed) {
@@ -127,10 +120,15 @@ absl::Status Bench::Place(const Problem& problem, Placed& placed) {
     placed.weights[i] = blob.description;
     placed.weights[i].buffer = nullptr;
     uint32_t referenced = 0;
-    RSN_RETURN_IF_ERROR(
-        ToStatus(table_.weight(device_, &placed.weights[i], placed.host.back().data(),
-                               blob.bytes.size(), options_.weight_flags, &referenced),
-                 "weight"));
+    reads_.clear();
+    const int32_t code = table_.weight(device_, &placed.weights[i], placed.host.back().data(),
+                                       blob.bytes.size(), options_.weight_flags, &referenced);
+    const absl::Status made = ToStatus(code, "weight");
+    constexpr int32_t kUnsupported = -22;  // RSN_ERR_UNSUPPORTED of raison.h
+    if (code == kUnsupported && !LastSentence(table_).empty()) {
+      return absl::UnimplementedError(made.message());
+    }
+    RSN_RETURN_IF_ERROR(made);
     placed.buffers[i] = placed.weights[i].buffer;
     if (referenced == 0) placed.host.pop_back();  // must not be read any more
   }

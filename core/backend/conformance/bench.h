@@ -4,6 +4,7 @@
 #include <atomic>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "core/backend/conformance/problem.h"
@@ -38,11 +39,30 @@ class Bench {
 
   const rsn_backend& table() const { return table_; }
   rsn_device_state* device() const { return device_; }
+  uint32_t device_index() const { return options_.device; }
   rsn_queue* queue() const { return queue_; }
   bool CanRecord() const { return table_.record_begin != nullptr; }
   // Whether the back end has called parallel_for, ever.
   bool AskedForThreads() const { return asked_for_threads_; }
   absl::Status ToStatus(int32_t code, const char* what) const;
+  // Has the back end fill another table, whose struct_size the caller has set.
+  int32_t FillTable(rsn_backend& table) { return options_.open(&host_, &table); }
+
+  // What the back end said to weight_read while make() ran, which answered `answer`.
+  struct Read {
+    const std::byte* from;
+    uint64_t bytes;
+    std::thread::id thread;
+  };
+  template <typename Make>
+  int32_t HearReads(int32_t answer, const Make& make) {
+    reads_.clear();
+    read_answer_ = answer;
+    const int32_t code = make();
+    read_answer_ = 0;
+    return code;
+  }
+  const std::vector<Read>& reads() const { return reads_; }
 
   // UNIMPLEMENTED where `weight` refuses one of the types with RSN_ERR_UNSUPPORTED and a sentence,
   // or `supports` one of the operations.
@@ -67,6 +87,8 @@ class Bench {
   BenchOptions options_;
   std::unique_ptr<ThreadPool> pool_;
   std::atomic<bool> asked_for_threads_ = false;
+  std::vector<Read> reads_;
+  int32_t read_answer_ = 0;
   rsn_backend_host host_{};
   rsn_backend table_{};
   rsn_device_state* device_ = nullptr;

@@ -12,6 +12,7 @@ void AddMatmulCases(std::vector<Case>& cases);     // matmul
 void AddAttentionCases(std::vector<Case>& cases);  // attention, mla_attention, a whole step
 void AddMoeCases(std::vector<Case>& cases);        // moe_route, moe_experts
 void AddLogitCases(std::vector<Case>& cases);      // reduce_logits
+void AddTableCases(std::vector<Case>& cases);      // what belongs to no operation
 
 // The weight types, and the name of one.
 inline constexpr uint32_t kWeightTypes[] = {

@@ -320,16 +320,19 @@ void AddKv(std::vector<Case>& cases) {
                          }});
       }
     }
-    for (int64_t count : {0, 1, 3, 40}) {
+    for (const auto [count, itself] :
+         {std::pair{0, false}, {1, false}, {3, false}, {40, false}, {40, true}}) {
       cases.push_back(
           {.op = "kv_copy_page",
-           .name = absl::StrCat("kv_copy_page/", TypeName(dtype), "/", count),
-           .make = [=](uint64_t seed) {
+           .name = absl::StrCat("kv_copy_page/", TypeName(dtype), "/", count,
+                                itself ? "/some to themselves" : ""),
+           .make = [count = int64_t{count}, itself = itself, dtype](uint64_t seed) {
              Random random(seed);
              const int64_t pages = 2 * count + 1;
              constexpr int64_t kHeads = 2, kTokens = 4, kWidth = 5;
              Problem p;
-             const std::vector<int32_t> order = random.Permutation(static_cast<int32_t>(pages));
+             std::vector<int32_t> order = random.Permutation(static_cast<int32_t>(pages));
+             for (int32_t i = 1; itself && i < count; i += 3) order[i] = order[count + i];
              rsn_kv_copy_page a{};
              a.cache = p.Bytes(Encode(dtype, random.Normals(pages * kHeads * kTokens * kWidth)),
                                dtype, {pages, kHeads, kTokens, kWidth});

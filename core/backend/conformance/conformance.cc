@@ -91,6 +91,7 @@ class Suite {
 
   void Check(const Case& c) {
     case_ = &c;
+    if (c.rule) return CheckRule(c);
     const Problem problem = c.make(kSeed);
     const absl::StatusOr<Contents> got = subjects_[0]->Run(problem, Mode::kDirect);
     const std::string types = TypesBesideF32(problem);
@@ -111,7 +112,17 @@ class Suite {
 
  private:
   void Fail(std::string_view what, std::string_view text) {
-    report_.failures.push_back(absl::StrCat(case_->name, ": ", what, ": ", text));
+    report_.failures.push_back(
+        absl::StrCat(case_->name, ": ", what, what.empty() ? "" : ": ", text));
+  }
+
+  void CheckRule(const Case& c) {
+    Bench& bench = *subjects_[0];
+    ++report_.run;
+    const absl::Status status = c.rule(bench);
+    if (status.ok()) return;
+    bench.table().synchronize(bench.queue());  // the next case is not blamed
+    Fail("", status.message());
   }
 
   void Compare(const Output& output, const Contents& got, const Contents& want) {
@@ -322,6 +333,7 @@ std::vector<Case> AllCases() {
   AddAttentionCases(cases);
   AddMoeCases(cases);
   AddLogitCases(cases);
+  AddTableCases(cases);
   return cases;
 }
 

@@ -16,10 +16,10 @@
 namespace raison::conformance {
 
 struct Case {
-  std::string op;    // "matmul"
+  std::string op;    // "matmul"; "table": what belongs to no operation
   std::string name;  // "matmul/Q8_0/rows 17/..."
   // The same shapes for every seed; other contents.
-  std::function<Problem(uint64_t seed)> make;
+  std::function<Problem(uint64_t seed)> make = {};
   // Rows whose result alone must have the batch's bits; SliceRow makes the lone problem unless
   // `alone` does.
   std::vector<int64_t> rows = {};
@@ -27,6 +27,8 @@ struct Case {
   // A back end may refuse this by `supports`. So it may any case with a type beside f32 (the least
   // that all take: f32 weights, f32 keys and values), by `supports` or when it is given the weight.
   bool optional = false;
+  // Instead of `make`, for "table": what must hold of the table itself.
+  std::function<absl::Status(Bench&)> rule = {};
 };
 
 // Every case, in order of operation.

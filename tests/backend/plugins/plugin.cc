@@ -2,6 +2,7 @@
 // in one way each. PLUGIN_KIND says which.
 #include <cstdlib>
 #include <cstring>
+#include <string>
 
 #include "core/backend/reference/reference_backend.h"
 #include "raison/backend.h"
@@ -43,6 +44,25 @@ EXPORTED int32_t rsn_backend_open(const rsn_backend_host* host, rsn_backend* bac
     if (index == 1) std::strcpy(info->problem, "its memory is on fire");
     return 0;
   };
+#elif defined(PLUGIN_ODD)    // right, or odd in the way that the environment says
+  const char* const variable = std::getenv("RAISON_ODD");
+  const std::string odd = variable != nullptr ? variable : "";
+  if (odd == "later") backend->version = RSN_BACKEND_VERSION + 1;
+  if (odd == "crowd") backend->device_count = [] { return 0xffffffffu; };
+  if (odd == "wordless") backend->last_error = []() -> const char* { return nullptr; };
+  if (odd == "silent") backend->last_error = nullptr;
+  if (odd == "silent" || odd == "wordless") return -32;
+  if (odd == "kind") {
+    backend->device_info = [](rsn_device_state*, rsn_device_info* info) -> int32_t {
+      std::memset(info->name, 'x', sizeof info->name);
+      info->kind = 77;
+      info->memory_free = uint64_t{1} << 40;
+      return 0;
+    };
+  }
+  if (odd.rfind("lacks ", 0) == 0) {  // the entry that lies so many bytes into the table
+    std::memset(reinterpret_cast<char*>(backend) + std::stoul(odd.substr(6)), 0, sizeof(void*));
+  }
 #endif
   return code;
 #endif

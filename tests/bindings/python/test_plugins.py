@@ -30,7 +30,12 @@ def test_found(cuda):
 
 
 def test_a_folder_given_goes_in_its_place(cuda, tmp_path):
-    assert not tried(cuda, backend_path=str(tmp_path))
+    own = tmp_path / "own"
+    own.mkdir()
+    with pytest.raises(raison.Error, match="has no plug-in"):
+        raison.devices(backend_path=str(own))
+    (own / "libraison-mine.so").write_bytes(b"nor this")
+    assert not tried(cuda, backend_path=str(own))
     assert not tried(cuda, backend_path="")
 
 

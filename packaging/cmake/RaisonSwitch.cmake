@@ -1,0 +1,16 @@
+# raison_switch(NAME "what for"): a cache variable that is AUTO, or on or off as CMake spells them;
+# anything else is an error. Afterwards NAME is AUTO, ON or OFF.
+macro(raison_switch name text)
+  set(${name} AUTO CACHE STRING "${text}: AUTO, ON or OFF")
+  set_property(CACHE ${name} PROPERTY STRINGS AUTO ON OFF)
+  string(TOUPPER "${${name}}" raison_switch_value)
+  if(raison_switch_value MATCHES "^(ON|YES|TRUE|Y|1)$")
+    set(${name} ON)
+  elseif(raison_switch_value MATCHES "^(OFF|NO|FALSE|N|0)$")
+    set(${name} OFF)
+  elseif(raison_switch_value STREQUAL AUTO)
+    set(${name} AUTO)
+  else()
+    message(FATAL_ERROR "${name}=${${name}}: it is AUTO, ON or OFF")
+  endif()
+endmacro()
