@@ -1,6 +1,6 @@
 // What lies where: the device of every layer (its attention weights, cache, dense feed-forward and
-// shared experts) and of its routed experts. Made once at load, printed as the plan, followed by the
-// forward pass. Refuses devices that do not open and splits that do not add up.
+// shared experts) and of its routed experts. Made once at load, printed as the plan, followed by
+// the forward pass. Refuses devices that do not open and splits that do not add up.
 #pragma once
 
 #include <memory>
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/backend/device.h"
+#include "core/kv/kv_cache.h"
 #include "core/model/config.h"
 
 namespace raison {
@@ -19,9 +20,11 @@ struct Placement {
   std::vector<uint32_t> layers;   // (layers): index of the device
   std::vector<uint32_t> experts;  // (layers): of the routed experts; the layer's own if it has none
   std::vector<uint64_t> weight_bytes;  // (devices): of the weights that lie there
-  std::string why;                // who chose
-  bool latent_attention = false;  // the model's layers have it
-  bool notable = false;           // more than one device of the library itself: worth a word in the trace
+  std::string why;                     // who chose, and what ended it or was passed over
+  bool latent_attention = false;       // the model's layers have it
+  // Worth a word in the trace: a plug-in's device, several devices, or a plug-in's that does not
+  // fit.
+  bool notable = false;
 
   Device& DeviceOf(uint32_t index) const { return *devices[index]; }
   // "cuda:0" or "cuda:0,cpu": the devices in use.
@@ -31,19 +34,22 @@ struct Placement {
   // All of it in one line, and why.
   std::string Sentence() const;
   // Bytes that a cache over all layers may take: what the weights leave free on the devices of the
-  // layers, bounded by the one whose layers fill it first. A CPU's weights are the file's own pages.
+  // layers, bounded by the one whose layers fill it first. Weights that stay in the file's own
+  // pages take nothing.
   uint64_t RoomForCache() const;
 };
 
 struct PlacementRequest {
   std::shared_ptr<Device> opened;  // everything there, whatever `device` says
   // "cuda:0": everything there. "cuda:0=20,cpu": the first 20 layers there, the rest on the CPU.
-  // "cuda:0,cpu": as many layers as fit, the rest on the next. Empty: the best device that fits.
+  // "cuda:0,cpu": as many layers as fit, the rest on the next; what takes none is not used. Empty:
+  // the best device that holds the model and supports its operations.
   std::string device;
   std::string experts;  // the device of all routed experts; empty: that of their layers
   std::string backend_path;
   uint32_t threads = 0;
-  uint64_t kv_bytes = 0;  // that the cache of all layers takes at least
+  KvGeometry cache;  // of all layers; bytes: what it takes at least
+  bool exact = false;
   LogFunction log;
 };
 

@@ -200,9 +200,11 @@ TEST(SplitTest, TheBestDeviceThatFitsIsTheDefault) {
 
 // A card too small for Petit: the reference with little memory, or little of it at once.
 uint64_t small_free = 0, small_largest = 0;
+rsn_backend small_reference{};
 
 int32_t OpenSmall(const rsn_backend_host* host, rsn_backend* table) {
   const int32_t code = OpenReferenceBackend(host, table);
+  small_reference = *table;
   table->name = "small";
   table->mla_attention = nullptr;
   table->device_info = [](rsn_device_state*, rsn_device_info* info) -> int32_t {
@@ -210,6 +212,12 @@ int32_t OpenSmall(const rsn_backend_host* host, rsn_backend* table) {
     info->memory_free = small_free;
     info->largest_buffer = small_largest;
     return 0;
+  };
+  // Weights come onto the card.
+  table->weight = [](rsn_device_state* device, rsn_tensor* description, const void* bytes,
+                     uint64_t size, uint32_t flags, uint32_t* referenced) -> int32_t {
+    return small_reference.weight(device, description, bytes, size,
+                                  flags & ~uint32_t{RSN_WEIGHT_MAY_REFERENCE}, referenced);
   };
   return code;
 }
@@ -289,10 +297,11 @@ TEST(SplitTest, ATensorLargerThanADeviceAllocatesIsRefusedBeforeLoading) {
   ASSERT_FALSE(model.ok());
   EXPECT_TRUE(Says(std::string(model.status().message()), "blk.1.ffn_")) << model.status();
   EXPECT_TRUE(load("cpu=1,small=6,cpu", "cpu", 500000).ok());
-  // As many layers as fit: none.
+  // As many layers as fit: none, so that the device is not used.
   model = load("small,cpu", "", 1000);
   ASSERT_TRUE(model.ok()) << model.status();
-  EXPECT_EQ((*model)->placement().layers.front(), 1u);
+  EXPECT_EQ((*model)->placement().Name(), "cpu");
+  EXPECT_TRUE(Says((*model)->placement().why, "small cannot hold tensor token_embd.weight"));
   // The cache of a layer is bounded too.
   model = load("small", "", uint64_t{16} << 20);
   ASSERT_TRUE(model.ok()) << model.status();
