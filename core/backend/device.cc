@@ -1,5 +1,6 @@
 #include "core/backend/device.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "absl/strings/numbers.h"
@@ -15,21 +16,6 @@ namespace {
 // More cannot be told from a table that is filled wrongly.
 constexpr uint32_t kMostDevices = 1024;
 
-// "vulkan:1" is device 1 of the back end "vulkan".
-absl::Status SplitName(const std::string& name, std::string* backend, uint32_t* index) {
-  const size_t colon = name.find(':');
-  *backend = name.substr(0, colon);
-  *index = 0;
-  if (colon == std::string::npos) return absl::OkStatus();
-  const std::string number = name.substr(colon + 1);
-  const bool digits = number.find_first_not_of("0123456789") == std::string::npos;
-  if (!digits || !absl::SimpleAtoi(number, index)) {
-    return absl::UnavailableError(
-        absl::StrCat("there is no device \"", name, "\": after the colon stands its number"));
-  }
-  return absl::OkStatus();
-}
-
 // The whole text of a fixed field, ended or not.
 template <size_t kSize>
 std::string Field(const char (&field)[kSize]) {
@@ -44,12 +30,26 @@ void KeepKnownKind(rsn_device_info& info) {
 
 }  // namespace
 
+// "vulkan:1" is device 1 of the back end "vulkan".
+absl::StatusOr<DeviceId> ParseDeviceName(const std::string& name) {
+  const size_t colon = name.find(':');
+  DeviceId id{.backend = name.substr(0, colon), .index = 0};
+  if (colon == std::string::npos) return id;
+  const std::string number = name.substr(colon + 1);
+  const bool digits = number.find_first_not_of("0123456789") == std::string::npos;
+  if (!digits || !absl::SimpleAtoi(number, &id.index)) {
+    return absl::UnavailableError(
+        absl::StrCat("there is no device \"", name, "\": after the colon stands its number"));
+  }
+  return id;
+}
+
 absl::StatusOr<std::shared_ptr<Device>> Device::OpenBackend(const std::string& backend,
                                                             const DeviceOptions& options) {
-  RSN_ASSIGN_OR_RETURN(const BackendOpenFunction open,
-                       FindBackend(backend, options.backend_path));
+  RSN_ASSIGN_OR_RETURN(const Backend found, FindBackend(backend, options.backend_path));
   auto device = std::shared_ptr<Device>(new Device);
-  device->name_ = backend;
+  device->name_ = device->id_.backend = backend;
+  device->is_plugin_ = found.IsPlugin();
   device->log_ = options.log;
   device->cache_directory_ = CacheFolder();
   device->pool_ = std::make_unique<ThreadPool>(options.threads);
@@ -64,16 +64,15 @@ absl::StatusOr<std::shared_ptr<Device>> Device::OpenBackend(const std::string& b
           },
       .cache_directory =
           device->cache_directory_.empty() ? nullptr : device->cache_directory_.c_str(),
-      .weight_read =
-          [](void* context, const void* from, uint64_t bytes) -> int32_t {
-            return static_cast<Device*>(context)->WeightReadFromBackend(from, bytes);
-          },
+      .weight_read = [](void* context, const void* from, uint64_t bytes) -> int32_t {
+        return static_cast<Device*>(context)->WeightReadFromBackend(from, bytes);
+      },
   };
   device->table_.struct_size = sizeof(rsn_backend);
   const auto refused = [&](absl::string_view why) {
     return absl::UnavailableError(absl::StrCat("back end ", backend, ": ", why));
   };
-  if (const int32_t code = open(&device->host_, &device->table_); code != 0) {
+  if (const int32_t code = found.open(&device->host_, &device->table_); code != 0) {
     const std::string why = LastSentence(device->table_);
     return refused(why.empty() ? absl::StrCat("code ", code) : why);
   }
@@ -88,17 +87,15 @@ absl::StatusOr<std::shared_ptr<Device>> Device::OpenBackend(const std::string& b
 
 absl::StatusOr<std::shared_ptr<Device>> Device::Open(const std::string& name,
                                                      const DeviceOptions& options) {
-  std::string backend;
-  uint32_t index = 0;
-  RSN_RETURN_IF_ERROR(SplitName(name, &backend, &index));
-  RSN_ASSIGN_OR_RETURN(std::shared_ptr<Device> device, OpenBackend(backend, options));
-  if (const uint32_t count = device->table_.device_count(); index >= count) {
-    return absl::UnavailableError(absl::StrCat("there is no device \"", name, "\": ", backend,
-                                               " has ", count));
+  RSN_ASSIGN_OR_RETURN(const DeviceId id, ParseDeviceName(name));
+  RSN_ASSIGN_OR_RETURN(std::shared_ptr<Device> device, OpenBackend(id.backend, options));
+  if (const uint32_t count = device->table_.device_count(); id.index >= count) {
+    return absl::UnavailableError(
+        absl::StrCat("there is no device \"", name, "\": ", id.backend, " has ", count));
   }
   device->name_ = name;
-  device->index_ = index;
-  const int32_t code = device->table_.device_open(&device->host_, index, &device->state_);
+  device->id_ = id;
+  const int32_t code = device->table_.device_open(&device->host_, id.index, &device->state_);
   if (code != 0) return device->ToStatus(code, "does not open");
   return device;
 }
@@ -132,8 +129,8 @@ absl::Status Device::ToStatus(int32_t code, const char* what) const {
   const std::string text = LastSentence(table_);
   const std::string message = absl::StrCat(name_, " ", what, ": ", text.empty() ? "failed" : text);
   switch (code) {  // rsn_status
-    case -10:  // RSN_ERR_ARGUMENT
-    case -11:  // RSN_ERR_STRUCT
+    case -10:      // RSN_ERR_ARGUMENT
+    case -11:      // RSN_ERR_STRUCT
       return absl::InvalidArgumentError(message);
     case -22:  // RSN_ERR_UNSUPPORTED
       return absl::UnimplementedError(message);
@@ -156,8 +153,8 @@ absl::StatusOr<Buffer> Device::NewBuffer(uint64_t bytes) {
 }
 
 absl::StatusOr<Device::Weight> Device::NewWeight(Tensor description,
-                                                 absl::Span<const std::byte> bytes,
-                                                 uint32_t flags, const WeightRead& read) {
+                                                 absl::Span<const std::byte> bytes, uint32_t flags,
+                                                 const WeightRead& read) {
   uint32_t referenced = 0;
   weight_read_ = read ? &read : nullptr;
   weight_read_status_ = absl::OkStatus();
@@ -175,6 +172,15 @@ absl::StatusOr<Device::Weight> Device::NewWeight(Tensor description,
 bool Device::Supports(uint32_t op, const void* args) const {
   if (op == RSN_OP_MLA_ATTENTION && !HasMlaAttention()) return false;
   return table_.supports(state_, op, args) != 0;
+}
+
+// Seen at a small weight.
+bool Device::KeepsHostWeights() {
+  alignas(64) static constexpr float kWeight[16] = {};
+  const auto weight = NewWeight(DenseTensor(nullptr, 0, DType::kF32, {1, 16}),
+                                {reinterpret_cast<const std::byte*>(kWeight), sizeof kWeight},
+                                RSN_WEIGHT_MAY_REFERENCE);
+  return weight.ok() && weight->referenced;
 }
 
 Buffer::Buffer(std::shared_ptr<Device> device, rsn_buffer* buffer, uint64_t bytes)
@@ -197,28 +203,43 @@ absl::Status Device::Query(uint32_t index, rsn_device_info* info) const {
   return code == 0 ? absl::OkStatus() : ToStatus(code, "device_info");
 }
 
+void Device::List(const Backend& backend, const std::string& backend_path,
+                  std::vector<DeviceEntry>& entries) {
+  const auto device = OpenBackend(backend.name, {.threads = 1, .backend_path = backend_path});
+  if (!device.ok()) {
+    entries.push_back({backend.name, {}, std::string(device.status().message())});
+    return;
+  }
+  const uint32_t count = (*device)->table_.device_count();
+  for (uint32_t i = 0; i < count; ++i) {
+    DeviceEntry entry{.name = backend.name, .info = {}, .problem = ""};
+    if (backend.IsPlugin()) absl::StrAppend(&entry.name, ":", i);
+    const absl::Status status = (*device)->Query(i, &entry.info);
+    entry.problem = status.ok() ? Field(entry.info.problem) : std::string(status.message());
+    entries.push_back(std::move(entry));
+  }
+}
+
 absl::StatusOr<std::vector<DeviceEntry>> ListDevices(const std::string& backend_path) {
   RSN_RETURN_IF_ERROR(CheckBackendPath(backend_path));
   std::vector<DeviceEntry> entries;
   for (const Backend& backend : ListBackends(backend_path)) {
-    const auto device =
-        Device::OpenBackend(backend.name, {.threads = 1, .backend_path = backend_path});
-    if (!device.ok()) {
-      entries.push_back({backend.name, {}, std::string(device.status().message())});
-      continue;
-    }
-    const uint32_t count = (*device)->table_.device_count();
-    for (uint32_t i = 0; i < count; ++i) {
-      DeviceEntry entry{.name = backend.name, .info = {}, .problem = ""};
-      if (!backend.file.empty()) absl::StrAppend(&entry.name, ":", i);
-      const absl::Status status = (*device)->Query(i, &entry.info);
-      entry.problem = status.ok() ? Field(entry.info.problem) : std::string(status.message());
-      entries.push_back(std::move(entry));
-    }
+    Device::List(backend, backend_path, entries);
   }
   for (const WrongPlace& place : WrongPlacesOfTheEnvironment()) {
     entries.push_back({.name = place.place, .info = {}, .problem = place.problem});
   }
+  return entries;
+}
+
+std::vector<DeviceEntry> ListPluginDevices(const std::string& backend_path) {
+  std::vector<DeviceEntry> entries;
+  for (const Backend& backend : ListBackends(backend_path)) {
+    if (backend.IsPlugin()) Device::List(backend, backend_path, entries);
+  }
+  std::stable_sort(entries.begin(), entries.end(), [](const DeviceEntry& a, const DeviceEntry& b) {
+    return a.info.kind > b.info.kind;
+  });
   return entries;
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/types/span.h"
+#include "core/backend/op.h"
 #include "core/backend/tensor.h"
 #include "core/base/status.h"
 
@@ -24,6 +25,17 @@ struct DeviceOptions {
   LogFunction log;
 };
 
+// Which device a name means: "cuda" and "cuda:0" are one.
+struct DeviceId {
+  std::string backend;
+  uint32_t index = 0;  // among its back end's devices
+
+  bool operator==(const DeviceId&) const = default;
+};
+// UNAVAILABLE: what stands after the colon is no number. Whether there is such a device:
+// Device::Open.
+absl::StatusOr<DeviceId> ParseDeviceName(const std::string& name);
+
 class Buffer;
 
 class Device : public std::enable_shared_from_this<Device> {
@@ -38,13 +50,17 @@ class Device : public std::enable_shared_from_this<Device> {
 
   const rsn_backend& table() const { return table_; }
   rsn_device_state* state() const { return state_; }
-  const std::string& name() const { return name_; }
-  uint32_t index() const { return index_; }  // among its back end's devices
+  const std::string& name() const { return name_; }  // as it was asked for
+  // Devices of one id share one chip and its memory.
+  const DeviceId& id() const { return id_; }
+  uint32_t index() const { return id_.index; }
+  bool IsPlugin() const { return is_plugin_; }
   uint32_t threads() const;
   rsn_device_info Info() const;
 
   absl::StatusOr<Buffer> NewBuffer(uint64_t bytes);
-  // Makes a weight from plain host bytes; `description` says dtype and shape. See rsn_backend.weight.
+  // Makes a weight from plain host bytes; `description` says dtype and shape. See
+  // rsn_backend.weight.
   struct Weight;
   // `read` hears which bytes are not needed any more, where the back end tells (see weight_read);
   // its error ends the making. One weight is made at a time.
@@ -52,6 +68,14 @@ class Device : public std::enable_shared_from_this<Device> {
   absl::StatusOr<Weight> NewWeight(Tensor description, absl::Span<const std::byte> bytes,
                                    uint32_t flags, const WeightRead& read = {});
   bool Supports(uint32_t op, const void* args) const;
+  template <typename Args>
+  bool Supports(Args args) const {
+    args.struct_size = sizeof args;
+    return Supports(Op<Args>::kNumber, &args);
+  }
+  // Whether weights may stay where the host has them (a mapped file's pages), so that they take
+  // none of the device's memory.
+  bool KeepsHostWeights();
   // The one operation that a back end may lack as a whole.
   bool HasMlaAttention() const { return table_.mla_attention != nullptr; }
   bool CanRecord() const { return table_.record_begin != nullptr; }
@@ -64,10 +88,14 @@ class Device : public std::enable_shared_from_this<Device> {
   static void LogFromBackend(void* context, uint32_t level, const char* text);
   int32_t WeightReadFromBackend(const void* from, uint64_t bytes);
   absl::Status Query(uint32_t index, rsn_device_info* info) const;
+  static void List(const struct Backend& backend, const std::string& backend_path,
+                   std::vector<struct DeviceEntry>& entries);
   friend absl::StatusOr<std::vector<struct DeviceEntry>> ListDevices(const std::string&);
+  friend std::vector<struct DeviceEntry> ListPluginDevices(const std::string&);
 
   std::string name_;
-  uint32_t index_ = 0;
+  DeviceId id_;
+  bool is_plugin_ = false;
   std::string cache_directory_;
   rsn_backend table_{};
   rsn_backend_host host_{};
@@ -106,10 +134,15 @@ struct DeviceEntry {
   std::string name;  // for Device::Open
   rsn_device_info info;
   std::string problem;  // empty: it can be opened
+
+  // The processor behind a device's interface, or no device at all: never worth moving a model to.
+  bool IsSoftware() const { return info.kind == 0; }
 };
 // Every device of every back end, "cpu" first. A plug-in that cannot be used is one entry with its
 // problem, and so, last, is a place of RAISON_BACKEND_PATH without plug-ins. Refuses a backend_path
 // as CheckBackendPath does.
 absl::StatusOr<std::vector<DeviceEntry>> ListDevices(const std::string& backend_path);
+// Those of plug-ins, the fastest kind first.
+std::vector<DeviceEntry> ListPluginDevices(const std::string& backend_path);
 
 }  // namespace raison

@@ -21,14 +21,17 @@ std::vector<Backend>& Registered() {
   return *backends;
 }
 
+std::vector<Backend> ListBuiltIn() {
+  std::lock_guard lock(RegistryMutex());
+  return Registered();
+}
+
 }  // namespace
 
+std::string FallbackBackend() { return ListBuiltIn().front().name; }
+
 std::vector<Backend> ListBackends(const std::string& backend_path) {
-  std::vector<Backend> backends;
-  {
-    std::lock_guard lock(RegistryMutex());
-    backends = Registered();
-  }
+  std::vector<Backend> backends = ListBuiltIn();
   for (Plugin& plugin : FindPlugins(backend_path)) {
     bool taken = false;
     for (const Backend& b : backends) taken |= b.name == plugin.name;
@@ -43,7 +46,7 @@ absl::Status CheckBackendPath(const std::string& backend_path) {
   if (!IsFile(backend_path)) return absl::OkStatus();
   const Plugin plugin = FindPlugins(backend_path).front();  // that place is the first
   for (const Backend& b : ListBackends("")) {
-    if (b.file.empty() && b.name == plugin.name) {
+    if (!b.IsPlugin() && b.name == plugin.name) {
       return absl::UnavailableError(absl::StrCat("the library has a back end ", b.name,
                                                  " of its own: ", backend_path,
                                                  " must have another name"));
@@ -52,15 +55,18 @@ absl::Status CheckBackendPath(const std::string& backend_path) {
   return OpenPlugin(plugin).status();
 }
 
-absl::StatusOr<BackendOpenFunction> FindBackend(const std::string& name,
-                                                const std::string& backend_path) {
-  const std::vector<Backend> backends = ListBackends(backend_path);
-  for (const Backend& b : backends) {
-    if (b.name == name) return b.open != nullptr ? b.open : OpenPlugin({b.name, b.file});
+absl::StatusOr<Backend> FindBackend(const std::string& name, const std::string& backend_path) {
+  std::vector<Backend> backends = ListBackends(backend_path);
+  for (Backend& b : backends) {
+    if (b.name != name) continue;
+    if (b.IsPlugin()) {
+      RSN_ASSIGN_OR_RETURN(b.open, OpenPlugin({b.name, b.file}));
+    }
+    return std::move(b);
   }
   const auto append_name = [](std::string* out, const Backend& b) { *out += b.name; };
-  return absl::UnavailableError(absl::StrCat("there is no device \"", name, "\"; known: ",
-                                             absl::StrJoin(backends, ", ", append_name)));
+  return absl::UnavailableError(absl::StrCat(
+      "there is no device \"", name, "\"; known: ", absl::StrJoin(backends, ", ", append_name)));
 }
 
 absl::Status RegisterBackend(const std::string& name, BackendOpenFunction open) {

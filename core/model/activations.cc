@@ -32,6 +32,16 @@ constexpr int64_t kRecordWords = sizeof(rsn_logit_record) / 4;
 
 }  // namespace
 
+int64_t WidestFeedForward(const Config& c) {
+  int64_t width = 0;
+  for (uint32_t l = 0; l < c.num_hidden_layers; ++l) {
+    width = std::max(width, c.IsMoeLayer(l)
+                                ? int64_t{c.moe.n_shared_experts} * c.moe.moe_intermediate_size
+                                : int64_t{c.intermediate_size});
+  }
+  return width;
+}
+
 absl::StatusOr<Activations> Activations::Create(Device& device, const Config& c,
                                                 const StepLimits& limits) {
   Activations a{};  // a view that is not made has no buffer
@@ -67,20 +77,14 @@ absl::StatusOr<Activations> Activations::Create(Device& device, const Config& c,
   }
   make(a.attended, {rows, heads * value_dim});
 
-  int64_t width = 0;
   int64_t moe_layers = 0;
   a.experts_used_ = c.moe.num_experts_per_tok;
   for (uint32_t l = 0; l < c.num_hidden_layers; ++l) {
     a.moe_layers_before_.push_back(static_cast<uint32_t>(moe_layers));
-    if (!c.IsMoeLayer(l)) {
-      width = std::max<int64_t>(width, c.intermediate_size);
-      continue;
-    }
-    width = std::max<int64_t>(width, int64_t{c.moe.n_shared_experts} * c.moe.moe_intermediate_size);
-    ++moe_layers;
+    if (c.IsMoeLayer(l)) ++moe_layers;
   }
   if (moe_layers > 0) make(a.routing, {2 * moe_layers * Words(rows, a.experts_used_)});
-  if (width > 0) {
+  if (const int64_t width = WidestFeedForward(c); width > 0) {
     make(a.gate, {rows, width});
     make(a.up, {rows, width});
   }

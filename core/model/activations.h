@@ -12,6 +12,9 @@ namespace raison {
 // The candidates of a row that come back from the device; filters that need more fetch the row.
 inline constexpr uint32_t kTopCandidates = 128;
 
+// The most columns of gate and up that a layer has: those of its dense feed-forward or shared experts.
+int64_t WidestFeedForward(const Config& config);
+
 struct Activations {
   Tensor x;           // (rows, hidden): the residual stream
   Tensor h;           // (rows, hidden): normalised

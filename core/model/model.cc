@@ -124,6 +124,15 @@ absl::StatusOr<std::shared_ptr<Model>> Model::LoadCheckpoint(std::shared_ptr<Che
   return model;
 }
 
+StepLimits LargestStep(const Config& config) {
+  const uint32_t pages = (config.max_position_embeddings + kPageTokens - 1) / kPageTokens;
+  return {.rows = kPromptChunk + kStepSequences,
+          .sequences = kStepSequences,
+          .logit_rows = kStepLogitRows,
+          .pages = kStepSequences * pages,
+          .adjustments = std::max(config.vocab_size, 1u << 16)};
+}
+
 absl::StatusOr<Placement> Model::PlaceNow() const {
   RSN_RETURN_IF_ERROR(CheckBackendPath(options_.backend_path));
   if (options_.log) {
@@ -131,13 +140,16 @@ absl::StatusOr<Placement> Model::PlaceNow() const {
       options_.log(/*level: warning*/ 1, place.problem);
     }
   }
+  KvGeometry cache = KvLayout();
+  cache.bytes = options_.kv_bytes != 0 ? options_.kv_bytes : ContextBytes();
   return Place(*checkpoint_, config_,
                {.opened = options_.opened_device,
                 .device = options_.device,
                 .experts = options_.experts,
                 .backend_path = options_.backend_path,
                 .threads = options_.threads,
-                .kv_bytes = options_.kv_bytes != 0 ? options_.kv_bytes : ContextBytes(),
+                .cache = cache,
+                .exact = options_.exact,
                 .log = options_.log});
 }
 
@@ -170,16 +182,11 @@ absl::StatusOr<std::unique_ptr<KvCache>> Model::NewKvCache() const {
 }
 
 absl::StatusOr<std::unique_ptr<Transformer>> Model::NewTransformer(KvCache* cache) const {
-  const uint32_t pages = (config_.max_position_embeddings + kPageTokens - 1) / kPageTokens;
   return Transformer::Create({.placement = &placement_,
                               .config = &config_,
                               .weights = &weights_,
                               .cache = cache,
-                              .limits = {.rows = kPromptChunk + kStepSequences,
-                                         .sequences = kStepSequences,
-                                         .logit_rows = kStepLogitRows,
-                                         .pages = kStepSequences * pages,
-                                         .adjustments = std::max(config_.vocab_size, 1u << 16)},
+                              .limits = LargestStep(config_),
                               .exact = options_.exact});
 }
 

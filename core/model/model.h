@@ -94,5 +94,6 @@ class Model {
 inline constexpr uint32_t kPromptChunk = 512;  // tokens; chunks end at absolute multiples of it
 inline constexpr uint32_t kStepSequences = 64;
 inline constexpr uint32_t kStepLogitRows = 64;
+StepLimits LargestStep(const Config& config);
 
 }  // namespace raison

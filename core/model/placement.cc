@@ -2,61 +2,14 @@
 
 #include <algorithm>
 
-#include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_split.h"
 #include "core/backend/registry.h"
-#include "core/file/checkpoint.h"
+#include "core/model/op_check.h"
+#include "core/model/placement_fit.h"
 #include "core/model/split.h"
 
 namespace raison {
 namespace {
-
-// Kept free on a device for activations, the step buffer and what its driver takes.
-constexpr uint64_t kReserve = uint64_t{256} << 20;
-// When a device does not say how much memory is free.
-constexpr uint64_t kUnknownFreeMemory = uint64_t{1} << 30;
-
-// Tensors that lie together.
-struct TensorGroup {
-  uint64_t bytes = 0;
-  const StoredTensor* largest = nullptr;
-
-  void Add(const StoredTensor& t) {
-    bytes += t.bytes();
-    if (largest == nullptr || t.bytes() > largest->bytes()) largest = &t;
-  }
-};
-
-// Weights by where they would lie.
-struct LayerSizes {
-  std::vector<TensorGroup> layers;   // without the routed experts
-  std::vector<TensorGroup> experts;  // (layers): the routed experts
-  TensorGroup embedding;
-  TensorGroup head;  // none if the embedding is the head too and one device holds both ends
-
-  uint64_t Head(bool one_device) const {
-    return head.bytes != 0 || one_device ? head.bytes : embedding.bytes;
-  }
-};
-
-LayerSizes Measure(const Checkpoint& checkpoint, const Config& config) {
-  LayerSizes sizes;
-  sizes.layers.resize(config.num_hidden_layers);
-  sizes.experts.resize(config.num_hidden_layers);
-  for (const StoredTensor& t : checkpoint.tensors()) {
-    uint32_t layer = 0;
-    const std::vector<absl::string_view> words = absl::StrSplit(t.name, '.');
-    if (words.size() < 3 || words[0] != "blk" || !absl::SimpleAtoi(words[1], &layer)) {
-      (t.name == "token_embd.weight" ? sizes.embedding : sizes.head).Add(t);
-    } else if (layer < sizes.layers.size()) {  // a prediction block stays in the file
-      const bool routed = absl::EndsWith(words[2], "_exps");
-      (routed ? sizes.experts : sizes.layers)[layer].Add(t);
-    }
-  }
-  return sizes;
-}
 
 // In `experts`: the device of the layer.
 constexpr char kOwn[] = "own";
@@ -67,7 +20,8 @@ class Placer {
       : request_(request),
         layers_(config.num_hidden_layers),
         sizes_(Measure(checkpoint, config)),
-        routed_(config.moe.n_routed_experts) {
+        routed_(config.moe.n_routed_experts),
+        ops_{checkpoint, config, request.cache, request.exact} {
     placement_.latent_attention = config.IsMla();
     for (uint32_t l = 0; l < layers_; ++l) placement_.routes.push_back(config.IsMoeLayer(l));
   }
@@ -118,8 +72,11 @@ class Placer {
       const uint32_t open = layers_ - static_cast<uint32_t>(placement_.layers.size());
       const uint32_t most = open > later ? open - static_cast<uint32_t>(later) : 0;
       const bool last = p + 1 == parts.size();
-      const uint32_t count = parts[p].count.value_or(last ? most : std::min(most, Fit(index)));
+      const uint32_t count = parts[p].count.has_value() ? *parts[p].count
+                             : last                     ? most
+                                                        : Fit(index, most);
       placement_.layers.insert(placement_.layers.end(), count, index);
+      if (count == 0) placement_.devices.pop_back();
     }
     if (placement_.layers.size() != layers_) {
       return absl::UnavailableError(
@@ -129,46 +86,29 @@ class Placer {
     return PlaceExperts();
   }
 
-  // The fastest kind of device that holds the whole model; else the CPU.
+  // The fastest kind of device that holds and computes the whole model; else the one that every
+  // model runs on. Says which ones were passed over, and why.
   absl::StatusOr<Placement> ByDefault() {
-    bool has_plugin = false;
-    for (const Backend& b : ListBackends(request_.backend_path)) has_plugin |= !b.file.empty();
-    if (has_plugin) {
-      RSN_ASSIGN_OR_RETURN(std::vector<DeviceEntry> entries, ListDevices(request_.backend_path));
-      // A processor's own memory behind a GPU's interface is no gain: such devices are kind 0.
-      std::erase_if(entries,
-                    [](const DeviceEntry& e) { return !e.problem.empty() || e.info.kind == 0; });
-      std::stable_sort(entries.begin(), entries.end(),
-                       [](const auto& a, const auto& b) { return a.info.kind > b.info.kind; });
-      const uint64_t needed = Whole();
-      for (const DeviceEntry& entry : entries) {
-        // Some drivers know what is free only once the device is open.
-        const uint64_t listed =
-            entry.info.memory_free != 0 ? entry.info.memory_free : entry.info.memory_total;
-        if (!Holds(entry.name, listed, needed)) continue;
-        if (const absl::Status s = TakesAll(entry.name, entry.info); !s.ok()) {
-          Log(std::string(s.message()));
-          continue;
-        }
-        const auto index = Open(entry.name);
-        if (!index.ok()) {
-          Log(std::string(index.status().message()));
-          continue;
-        }
-        const uint64_t free = placement_.DeviceOf(*index).Info().memory_free;
-        if (free != 0 && !Holds(entry.name, free, needed)) {
-          placement_.devices.pop_back();
-          continue;
-        }
+    std::vector<std::string> passed_over;
+    for (const DeviceEntry& entry : ListPluginDevices(request_.backend_path)) {
+      const absl::Status taken = TakeAll(entry);
+      if (taken.ok()) {
         placement_.why = "the best device that fits";
-        placement_.layers.assign(layers_, *index);
+        Explain(absl::StrJoin(passed_over, "; "));
+        const Device& device = *placement_.devices.front();
+        if (const Room room = RoomOf(device.Info()); !room.told) Explain(room.Text(device.name()));
         return PlaceExperts();
       }
+      passed_over.emplace_back(taken.message());
+      Log(passed_over.back());
+      placement_.notable |= !entry.IsSoftware();
     }
-    RSN_ASSIGN_OR_RETURN(const uint32_t cpu, Open("cpu"));
-    placement_.why = has_plugin ? "no other device fits" : "no other device is known";
-    placement_.notable = false;
-    placement_.layers.assign(layers_, cpu);
+    placement_.why = "no other device is known";
+    if (!passed_over.empty()) {
+      placement_.why = absl::StrCat("no better device: ", absl::StrJoin(passed_over, "; "));
+    }
+    RSN_ASSIGN_OR_RETURN(const uint32_t fallback, Open(FallbackBackend()));
+    placement_.layers.assign(layers_, fallback);
     return PlaceExperts();
   }
 
@@ -177,15 +117,46 @@ class Placer {
     if (request_.log) request_.log(/*level: information*/ 2, text);
   }
 
-  bool Holds(const std::string& device, uint64_t free, uint64_t needed) {
-    if (free >= needed) return true;
-    Log(absl::StrCat(device, " has ", free >> 20, " MiB free, the model needs ", needed >> 20));
-    return false;
+  void Explain(absl::string_view text) {
+    if (!text.empty()) absl::StrAppend(&placement_.why, "; ", text);
+  }
+
+  // All layers on one device, or why not.
+  absl::Status TakeAll(const DeviceEntry& entry) {
+    if (entry.IsSoftware()) {
+      return absl::UnavailableError(absl::StrCat(
+          entry.name, entry.problem.empty() ? " is the processor itself" : " cannot be used"));
+    }
+    if (!entry.problem.empty()) {
+      return absl::UnavailableError(absl::StrCat(entry.name, " cannot be used: ", entry.problem));
+    }
+    // Some drivers know what is free only once the device is open.
+    if (entry.info.memory_free != 0 || entry.info.memory_total != 0) {
+      RSN_RETURN_IF_ERROR(HoldsAll(entry.name, entry.info));
+    }
+    RSN_ASSIGN_OR_RETURN(const uint32_t index, Open(entry.name));
+    const Device& device = placement_.DeviceOf(index);
+    const rsn_device_info info = device.Info();
+    absl::Status status = HoldsAll(entry.name, info);
+    for (uint32_t l = 0; l < layers_ && status.ok(); ++l) status = TakesLayer(device, info, l);
+    status.ok() ? placement_.layers.assign(layers_, index) : placement_.devices.pop_back();
+    return status;
+  }
+
+  absl::Status HoldsAll(const std::string& device, const rsn_device_info& info) const {
+    RSN_ASSIGN_OR_RETURN(const DeviceId chip, ParseDeviceName(device));
+    uint64_t needed =
+        kReserve + sizes_.embedding.bytes + sizes_.Head(/*one_device=*/true) + Lent(chip);
+    for (uint32_t l = 0; l < layers_; ++l) needed += OfLayer(l);
+    const Room room = RoomOf(info);
+    if (room.bytes >= needed) return absl::OkStatus();
+    return absl::ResourceExhaustedError(
+        absl::StrCat(room.Text(device), ", the model needs ", needed >> 20));
   }
 
   // What layer `l` and its part of the cache take on the layer's own device.
   uint64_t OfLayer(size_t l) const {
-    uint64_t bytes = sizes_.layers[l].bytes + request_.kv_bytes / layers_;
+    uint64_t bytes = sizes_.layers[l].bytes + request_.cache.bytes / layers_;
     for (const SplitPart& part : experts_) {
       if (part.device == kOwn) bytes += ExpertBytes(l) * part.count.value_or(0);
     }
@@ -195,93 +166,128 @@ class Placer {
   // Of one routed expert of the layer.
   uint64_t ExpertBytes(size_t l) const { return sizes_.experts[l].bytes / std::max(routed_, 1u); }
 
-  // Whether the device makes a buffer of the largest of some tensors, or of `part` of the `of`
-  // experts in it.
-  static absl::Status Takes(const std::string& device, const rsn_device_info& info,
-                            const TensorGroup& group, uint32_t part = 1, uint32_t of = 1) {
-    if (info.largest_buffer == 0 || group.largest == nullptr) return absl::OkStatus();
-    const uint64_t bytes = group.largest->bytes() / of * part;
-    if (bytes <= info.largest_buffer) return absl::OkStatus();
-    return absl::ResourceExhaustedError(absl::StrCat(
-        device, " cannot hold ", part == of ? "" : absl::StrCat(part, " of ", of, " experts of "),
-        "tensor ", group.largest->name, ": that is ", bytes,
-        " bytes, and the device allocates at most ", info.largest_buffer,
-        " at once; another device must take its layer (\"device\") or the experts (\"experts\")"));
+  // What the routed experts that are sure to come to a chip from all layers take there.
+  uint64_t Lent(const DeviceId& chip) const {
+    uint64_t bytes = 0;
+    for (const SplitPart& part : experts_) {
+      if (part.device == kOwn || !Names(part.device, chip)) continue;
+      for (size_t l = 0; l < layers_; ++l) bytes += ExpertBytes(l) * part.count.value_or(0);
+    }
+    return bytes;
   }
 
-  // Of every tensor that would lie with the layers if one device took them all.
-  absl::Status TakesAll(const std::string& device, const rsn_device_info& info) const {
-    RSN_RETURN_IF_ERROR(Takes(device, info, sizes_.embedding));
-    RSN_RETURN_IF_ERROR(Takes(device, info, sizes_.head));
-    for (uint32_t l = 0; l < layers_; ++l) RSN_RETURN_IF_ERROR(TakesLayer(device, info, l));
-    return absl::OkStatus();
+  // A name that means nothing is refused where it is opened.
+  static bool Names(const std::string& name, const DeviceId& chip) {
+    const absl::StatusOr<DeviceId> id = ParseDeviceName(name);
+    return id.ok() && *id == chip;
   }
-  absl::Status TakesLayer(const std::string& device, const rsn_device_info& info, size_t l) const {
-    RSN_RETURN_IF_ERROR(Takes(device, info, sizes_.layers[l]));
-    for (const SplitPart& part : experts_) {
-      if (part.device != kOwn || !part.count.has_value()) continue;
-      RSN_RETURN_IF_ERROR(Takes(device, info, sizes_.experts[l], *part.count, routed_));
+
+  // What a chip has to hold as placed so far.
+  uint64_t Planned(const DeviceId& chip) const {
+    const auto here = [&](uint32_t index) { return placement_.DeviceOf(index).id() == chip; };
+    uint64_t bytes = Lent(chip);
+    for (uint32_t d = 0; d < placement_.devices.size(); ++d) bytes += here(d) ? kReserve : 0;
+    for (size_t l = 0; l < placement_.layers.size(); ++l) {
+      if (!here(placement_.layers[l])) continue;
+      bytes += OfLayer(l) + (l == 0 ? sizes_.embedding.bytes : 0);
     }
-    return absl::OkStatus();
+    return bytes;
+  }
+
+  // How many of the next `most` layers the rest of the device's memory holds; says what ends them.
+  uint32_t Fit(uint32_t index, uint32_t most) {
+    const Device& device = placement_.DeviceOf(index);
+    const rsn_device_info info = device.Info();
+    const Room room = RoomOf(info);
+    const size_t first = placement_.layers.size();
+    uint64_t used = Planned(device.id());
+    for (uint32_t count = 0; count < most; ++count) {
+      const size_t l = first + count;
+      if (const absl::Status s = TakesLayer(device, info, l); !s.ok()) {
+        Explain(s.message());
+        return count;
+      }
+      used += OfLayer(l) + (l == 0 ? sizes_.embedding.bytes : 0);
+      if (l + 1 == layers_) used += sizes_.Head(/*one_device=*/first == 0);
+      if (used > room.bytes) {
+        Explain(absl::StrCat(room.Text(device.name()), ", with layer ", l, " it would need ",
+                             used >> 20));
+        return count;
+      }
+    }
+    if (most > 0 && !room.told) Explain(room.Text(device.name()));
+    return most;
+  }
+
+  // Whether the device can make and use the tensors of a layer, and of an end that lies with it.
+  absl::Status TakesLayer(const Device& device, const rsn_device_info& info, uint32_t l) const {
+    const auto takes = [&](const TensorGroup& group) {
+      return CheckLargest(device.name(), info, group);
+    };
+    if (l == 0) {
+      RSN_RETURN_IF_ERROR(takes(sizes_.embedding));
+      RSN_RETURN_IF_ERROR(ops_.Embedding(device));
+    }
+    RSN_RETURN_IF_ERROR(takes(sizes_.layers[l]));
+    RSN_RETURN_IF_ERROR(ops_.Layer(device, l));
+    for (const SplitPart& part : experts_) {
+      if (part.device != kOwn || !part.count.has_value() || !placement_.routes[l]) continue;
+      RSN_RETURN_IF_ERROR(
+          CheckLargest(device.name(), info, sizes_.experts[l], *part.count, routed_));
+      RSN_RETURN_IF_ERROR(ops_.Experts(device, l, *part.count));
+    }
+    if (l + 1 < layers_) return absl::OkStatus();
+    RSN_RETURN_IF_ERROR(takes(sizes_.Output()));
+    return ops_.Output(device);
   }
 
   // As placed.
   absl::Status CheckTensors() const {
     std::vector<rsn_device_info> infos;
     for (const auto& device : placement_.devices) infos.push_back(device->Info());
-    const auto takes = [&](uint32_t index, const TensorGroup& group, uint32_t part = 1,
-                           uint32_t of = 1) {
-      return Takes(placement_.DeviceOf(index).name(), infos[index], group, part, of);
+    const auto takes = [&](uint32_t index, const TensorGroup& group) {
+      return CheckLargest(placement_.DeviceOf(index).name(), infos[index], group);
     };
     RSN_RETURN_IF_ERROR(takes(placement_.layers.front(), sizes_.embedding));
-    RSN_RETURN_IF_ERROR(takes(placement_.layers.back(),
-                              sizes_.head.largest != nullptr ? sizes_.head : sizes_.embedding));
+    RSN_RETURN_IF_ERROR(takes(placement_.layers.back(), sizes_.Output()));
     for (uint32_t l = 0; l < layers_; ++l) {
       RSN_RETURN_IF_ERROR(takes(placement_.layers[l], sizes_.layers[l]));
       for (const ExpertPart& part : placement_.experts) {
-        RSN_RETURN_IF_ERROR(
-            takes(placement_.ExpertDevice(l, part), sizes_.experts[l], part.count, routed_));
+        const uint32_t index = placement_.ExpertDevice(l, part);
+        RSN_RETURN_IF_ERROR(CheckLargest(placement_.DeviceOf(index).name(), infos[index],
+                                         sizes_.experts[l], part.count, routed_));
       }
     }
     return absl::OkStatus();
   }
-
-  // What one device would need to hold every layer.
-  uint64_t Whole() const {
-    uint64_t total = kReserve + sizes_.embedding.bytes + sizes_.Head(true);
-    for (uint32_t l = 0; l < layers_; ++l) total += OfLayer(l);
-    return total;
+  absl::Status CheckOps() const {
+    RSN_RETURN_IF_ERROR(ops_.Embedding(placement_.DeviceOf(placement_.layers.front())));
+    for (uint32_t l = 0; l < layers_; ++l) {
+      RSN_RETURN_IF_ERROR(ops_.Layer(placement_.DeviceOf(placement_.layers[l]), l));
+      if (!placement_.routes[l]) continue;
+      for (const ExpertPart& part : placement_.experts) {
+        const Device& device = placement_.DeviceOf(placement_.ExpertDevice(l, part));
+        RSN_RETURN_IF_ERROR(ops_.Experts(device, l, part.count));
+      }
+    }
+    return ops_.Output(placement_.DeviceOf(placement_.layers.back()));
+  }
+  // With what the caller can do about it.
+  static absl::Status Refused(const absl::Status& status) {
+    if (status.ok()) return status;
+    return {status.code(), absl::StrCat(status.message(),
+                                        "; another device must take its layer "
+                                        "(\"device\") or the experts (\"experts\")")};
   }
 
   // A name that stands twice is opened twice: two devices that share one chip.
   absl::StatusOr<uint32_t> Open(const std::string& name) {
-    const std::string backend = name.substr(0, name.find(':'));
-    for (const Backend& b : ListBackends(request_.backend_path)) {
-      placement_.notable |= b.name == backend && !b.file.empty();
-    }
     RSN_ASSIGN_OR_RETURN(std::shared_ptr<Device> device,
                          Device::Open(name, {.threads = request_.threads,
                                              .backend_path = request_.backend_path,
                                              .log = request_.log}));
     placement_.devices.push_back(std::move(device));
-    placement_.notable |= placement_.devices.size() > 1;
     return static_cast<uint32_t>(placement_.devices.size() - 1);
-  }
-
-  // How many of the layers that are not placed yet the device's free memory holds.
-  uint32_t Fit(uint32_t index) const {
-    const size_t first = placement_.layers.size();
-    uint64_t used = kReserve + (first == 0 ? sizes_.embedding.bytes : 0);
-    const rsn_device_info info = placement_.DeviceOf(index).Info();
-    const uint64_t free = info.memory_free;
-    uint32_t count = 0;
-    for (size_t l = first; l < layers_; ++l, ++count) {
-      if (!TakesLayer("", info, l).ok()) break;
-      used += OfLayer(l);
-      if (l + 1 == layers_) used += sizes_.Head(/*one_device=*/first == 0);
-      if (used > free) break;
-    }
-    return count;
   }
 
   // Last: the layers have their devices.
@@ -314,8 +320,23 @@ class Placer {
       const ExpertPart& before = placement_.experts[p - 1];
       placement_.experts[p].first = before.first + before.count;
     }
-    RSN_RETURN_IF_ERROR(CheckTensors());
+    CloseUnused();
+    RSN_RETURN_IF_ERROR(Refused(CheckTensors()));
+    RSN_RETURN_IF_ERROR(Refused(CheckOps()));
     return std::move(placement_);
+  }
+
+  // Devices that were opened for experts and got none.
+  void CloseUnused() {
+    const auto used = [&](uint32_t index) {
+      return std::count(placement_.layers.begin(), placement_.layers.end(), index) > 0 ||
+             std::any_of(placement_.experts.begin(), placement_.experts.end(),
+                         [index](const ExpertPart& part) { return part.device == index; });
+    };
+    while (!used(static_cast<uint32_t>(placement_.devices.size() - 1))) {
+      placement_.devices.pop_back();
+      placement_.weight_bytes.pop_back();
+    }
   }
 
   // The device of that name that no part before has: one that the layers use, if there is one.
@@ -323,7 +344,7 @@ class Placer {
     for (uint32_t d = 0; d < placement_.devices.size(); ++d) {
       const bool taken = std::any_of(placement_.experts.begin(), placement_.experts.end(),
                                      [d](const ExpertPart& part) { return part.device == d; });
-      if (!taken && placement_.DeviceOf(d).name() == name) return d;
+      if (!taken && Names(name, placement_.DeviceOf(d).id())) return d;
     }
     RSN_ASSIGN_OR_RETURN(const uint32_t index, Open(name));
     placement_.weight_bytes.push_back(0);
@@ -331,25 +352,27 @@ class Placer {
   }
 
   // How many experts of every layer the part's devices have memory for.
-  uint32_t FitExperts(const ExpertPart& part) const {
+  uint32_t FitExperts(const ExpertPart& part) {
     uint64_t fit = routed_;
     for (const auto& device : placement_.devices) {
-      const auto here = [&](uint32_t d) {  // devices of one name share one memory
-        return placement_.DeviceOf(d).name() == device->name();
+      const auto here = [&](uint32_t d) {  // devices of one chip share its memory
+        return placement_.DeviceOf(d).id() == device->id();
       };
       uint64_t taken = kReserve, one = 0, largest = 0;  // of one expert of every layer
       for (uint32_t d = 0; d < placement_.devices.size(); ++d) {
         if (here(d)) taken += placement_.weight_bytes[d];
       }
       for (uint32_t l = 0; l < layers_; ++l) {
-        if (here(placement_.layers[l])) taken += request_.kv_bytes / layers_;
+        if (here(placement_.layers[l])) taken += request_.cache.bytes / layers_;
         if (!placement_.routes[l] || !here(placement_.ExpertDevice(l, part))) continue;
         one += ExpertBytes(l);
         largest = std::max(largest, sizes_.experts[l].largest->bytes() / routed_);
       }
       if (one == 0) continue;
       const rsn_device_info info = device->Info();
-      fit = std::min(fit, (info.memory_free > taken ? info.memory_free - taken : 0) / one);
+      const Room room = RoomOf(info);
+      if (!room.told) Explain(room.Text(device->name()));
+      fit = std::min(fit, (room.bytes > taken ? room.bytes - taken : 0) / one);
       if (info.largest_buffer != 0) fit = std::min(fit, info.largest_buffer / largest);
     }
     return static_cast<uint32_t>(fit);
@@ -373,7 +396,8 @@ class Placer {
   const PlacementRequest& request_;
   const uint32_t layers_;
   const LayerSizes sizes_;
-  const uint32_t routed_;           // experts of a layer
+  const uint32_t routed_;  // experts of a layer
+  const OpCheck ops_;
   std::vector<SplitPart> experts_;  // as asked for
   Placement placement_;
 };
@@ -423,8 +447,13 @@ absl::StatusOr<Placement> Place(const Checkpoint& checkpoint, const Config& conf
                                 const PlacementRequest& request) {
   Placer placer(checkpoint, config, request);
   RSN_RETURN_IF_ERROR(placer.ReadExperts());
-  if (request.opened != nullptr) return placer.OnOpened();
-  return request.device.empty() ? placer.ByDefault() : placer.ByRequest();
+  absl::StatusOr<Placement> placement = request.opened != nullptr ? placer.OnOpened()
+                                        : request.device.empty()  ? placer.ByDefault()
+                                                                  : placer.ByRequest();
+  if (!placement.ok()) return placement;
+  placement->notable |= placement->devices.size() > 1;
+  for (const auto& device : placement->devices) placement->notable |= device->IsPlugin();
+  return placement;
 }
 
 std::string Placement::Name() const {
@@ -436,17 +465,17 @@ std::string Placement::Name() const {
 uint64_t Placement::RoomForCache() const {
   uint64_t room = UINT64_MAX;
   for (uint32_t d = 0; d < devices.size(); ++d) {
-    // Devices of one name share one memory.
-    uint64_t weights = 0, own_layers = 0;
+    // Devices of one chip share its memory.
+    uint64_t taken = 0, own_layers = 0;
     for (uint32_t other = 0; other < devices.size(); ++other) {
-      if (devices[other]->name() != devices[d]->name()) continue;
-      weights += weight_bytes[other];
+      if (devices[other]->id() != devices[d]->id()) continue;
+      taken += kReserve + weight_bytes[other];
       own_layers += std::count(layers.begin(), layers.end(), other);
     }
     if (own_layers == 0) continue;
+    if (devices[d]->KeepsHostWeights()) taken = 0;
     const rsn_device_info info = devices[d]->Info();
-    const uint64_t taken = info.kind == 0 ? 0 : weights + kReserve;
-    const uint64_t free = info.memory_free == 0      ? kUnknownFreeMemory
+    const uint64_t free = info.memory_free == 0      ? kUnknownMemory
                           : info.memory_free > taken ? info.memory_free - taken
                                                      : 0;
     room = std::min(room, free / own_layers * layers.size());

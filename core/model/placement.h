@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/backend/device.h"
+#include "core/kv/kv_cache.h"
 #include "core/model/config.h"
 #include "core/model/expert_part.h"
 
@@ -21,9 +22,11 @@ struct Placement {
   std::vector<bool> routes;            // (layers): has routed experts
   std::vector<ExpertPart> experts;     // ascending: all routed experts of each such layer
   std::vector<uint64_t> weight_bytes;  // (devices): of the weights that lie there
-  std::string why;                     // who chose
+  std::string why;                     // who chose, and what ended it or was passed over
   bool latent_attention = false;       // the model's layers have it
-  bool notable = false;  // more than one device of the library itself: worth a word in the trace
+  // Worth a word in the trace: a plug-in's device, several devices, or a plug-in's that does not
+  // fit.
+  bool notable = false;
 
   Device& DeviceOf(uint32_t index) const { return *devices[index]; }
   uint32_t ExpertDevice(uint32_t layer, const ExpertPart& part) const {
@@ -39,14 +42,16 @@ struct Placement {
   // All of it in one line, and why.
   std::string Sentence() const;
   // Bytes that a cache over all layers may take: what the weights leave free on the devices of the
-  // layers, bounded by the one whose layers fill it first. A CPU's weights are the file's own pages.
+  // layers, bounded by the one whose layers fill it first. Weights that stay in the file's own
+  // pages take nothing.
   uint64_t RoomForCache() const;
 };
 
 struct PlacementRequest {
   std::shared_ptr<Device> opened;  // everything there, whatever `device` says
   // "cuda:0": everything there. "cuda:0=20,cpu": the first 20 layers there, the rest on the CPU.
-  // "cuda:0,cpu": as many layers as fit, the rest on the next. Empty: the best device that fits.
+  // "cuda:0,cpu": as many layers as fit, the rest on the next; what takes none is not used. Empty:
+  // the best device that holds the model and supports its operations.
   std::string device;
   // Empty: the routed experts lie with their layers. "cpu": all there. "cuda:0=96,cpu": of every
   // layer the first 96 there, the rest on the CPU; "cuda:0,cpu": as many as fit. "own" is the
@@ -54,7 +59,8 @@ struct PlacementRequest {
   std::string experts;
   std::string backend_path;
   uint32_t threads = 0;
-  uint64_t kv_bytes = 0;  // that the cache of all layers takes at least
+  KvGeometry cache;  // of all layers; bytes: what it takes at least
+  bool exact = false;
   LogFunction log;
 };
 

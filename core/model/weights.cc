@@ -244,7 +244,7 @@ class Loader {
   }
 
   // Splits the joined kv_b (heads * (nope + value), latent): the value rows keep their bytes, the key
-  // rows are transposed per head, exactly where the file's type is a float one, else as f16.
+  // rows are transposed per head.
   absl::Status SplitKvB(const std::string& name, MlaWeights* w) {
     RSN_ASSIGN_OR_RETURN(const StoredTensor* stored, Find(name));
     const int64_t heads = c_.num_attention_heads, nope = c_.mla.qk_nope_head_dim,
@@ -261,7 +261,7 @@ class Loader {
     RSN_RETURN_IF_ERROR(
         Keep(Describe(stored->dtype, {heads, value, latent}), values, 0, &w->w_v));
 
-    const DType key_type = IsQuantized(stored->dtype) ? DType::kF16 : stored->dtype;
+    const DType key_type = SplitKeyType(stored->dtype);
     Bytes keys(static_cast<size_t>(heads * latent) * RowBytes(key_type, static_cast<size_t>(nope)));
     std::vector<float> row(static_cast<size_t>(latent));
     for (int64_t h = 0; h < heads; ++h) {

@@ -62,6 +62,9 @@ struct Weights {
   std::vector<Buffer> buffers;
 };
 
+// Of the key part of a joined kv_b, which is transposed at load: exact where the file's type is a float.
+inline DType SplitKeyType(DType stored) { return IsQuantized(stored) ? DType::kF16 : stored; }
+
 struct WeightOptions {
   bool repack = true;
   LoadProgress progress;  // bytes of weights done and in all; false cancels

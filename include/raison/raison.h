@@ -256,7 +256,8 @@ enum {
   RSN_NOTICE_STOPPED = 8,        /* the caller stopped the request */
   RSN_NOTICE_CANCELLED = 9,      /* the caller cancelled it */
   RSN_NOTICE_PLACED = 10         /* at a request's beginning: which layers and experts run on which
-                                    device. Not where all is done by the library's own CPU code */
+                                    device. Not where all is done by the library's own CPU code and
+                                    no GPU was passed over */
 };
 
 /* One event. Which fields count depends on kind; the others are 0, -1 (step, token, position), NaN

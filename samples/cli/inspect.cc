@@ -48,6 +48,14 @@ std::string Experts(const ModelInfo& info) {
                 info.experts_used, info.experts_shared, info.dense_layers);
 }
 
+std::string Devices(const Json& plan) {
+  std::string names;
+  for (const Json& part : plan["devices"]) {
+    names += (names.empty() ? "" : ", ") + part["device"].get<std::string>();
+  }
+  return Harmless(names + " (" + plan["chosen"].get<std::string>() + ")");
+}
+
 std::string Describe(const Model& model, const ModelInfo& info, const Json& plan) {
   std::string out;
   out += Row("name", info.name.empty() ? "(none)" : Harmless(info.name));
@@ -81,6 +89,7 @@ std::string Describe(const Model& model, const ModelInfo& info, const Json& plan
                              static_cast<double>(info.temperature), static_cast<double>(info.top_p),
                              info.top_k, static_cast<double>(info.min_p),
                              info.sampling_from_file ? "from the file" : "defaults"));
+  out += Row("device", Devices(plan));
   const uint64_t context = plan["context_length"], sessions = plan["sessions"];
   const uint64_t weights = plan["weight_bytes"], cache = plan["kv_bytes"];
   const uint64_t work = plan["work_bytes_estimate"], total = plan["total_bytes"];

@@ -43,9 +43,9 @@ Subject FindSubject(const std::string& text) {
     subject.device = found[0].name;
   }
   const size_t colon = subject.device.find(':');
-  const auto open = FindBackend(subject.device.substr(0, colon), subject.backend_path);
-  if (!open.ok()) Fail(open.status());
-  subject.open = *open;
+  const auto backend = FindBackend(subject.device.substr(0, colon), subject.backend_path);
+  if (!backend.ok()) Fail(backend.status());
+  subject.open = backend->open;
   const auto device = Device::Open(subject.device, {.backend_path = subject.backend_path});
   if (!device.ok()) Fail(device.status());
   subject.index = (*device)->index();

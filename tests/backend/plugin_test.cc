@@ -245,6 +245,33 @@ TEST(PluginTest, TheListHasEveryDeviceAndEveryProblem) {
   EXPECT_TRUE(Says(by_name["driverless"]->problem, "no driver of version 9"));
 }
 
+TEST(PluginTest, ThoseOfPluginsAreListedFastestFirst) {
+  const std::vector<DeviceEntry> list = ListPluginDevices(kFolder);
+  ASSERT_GE(list.size(), 5u);
+  EXPECT_EQ(list[0].name, "twins:0");
+  EXPECT_EQ(list[1].name, "twins:1");
+  for (size_t i = 0; i < list.size(); ++i) {
+    EXPECT_EQ(list[i].IsSoftware(), i > 1) << list[i].name;
+    EXPECT_NE(list[i].name, FallbackBackend());
+    EXPECT_NE(list[i].name, "reference");
+  }
+}
+
+TEST(PluginTest, NamesOfOneDeviceHaveOneId) {
+  const auto short_name = Device::Open("mirror", {.threads = 1, .backend_path = kFolder});
+  const auto long_name = Device::Open("mirror:0", {.threads = 1, .backend_path = kFolder});
+  const auto other = Device::Open("twins:0", {.threads = 1, .backend_path = kFolder});
+  const auto fallback = Device::Open(FallbackBackend(), {.threads = 1});
+  ASSERT_TRUE(short_name.ok() && long_name.ok() && other.ok() && fallback.ok());
+  EXPECT_EQ((*short_name)->id(), (*long_name)->id());
+  EXPECT_NE((*short_name)->id(), (*other)->id());
+  EXPECT_EQ(*ParseDeviceName("mirror:0"), (*short_name)->id());
+  EXPECT_NE(*ParseDeviceName("mirror:1"), (*short_name)->id());
+  EXPECT_FALSE(ParseDeviceName("mirror:x").ok());
+  EXPECT_TRUE((*short_name)->IsPlugin());
+  EXPECT_FALSE((*fallback)->IsPlugin());
+}
+
 TEST(PluginTest, TheLibraryIsOpenOnceHoweverOftenItIsAskedFor) {
   const auto first = Device::Open("mirror", {.threads = 1, .backend_path = kFolder});
   const auto second = Device::Open("mirror", {.threads = 1, .backend_path = kFolder});

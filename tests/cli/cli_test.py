@@ -186,6 +186,9 @@ class Inspect(unittest.TestCase):
         self.assertEqual(status, 0)
         for part in ("Petit", "deepseek_v3", "16 a layer, 4 used and 1 shared", "Q8_0"):
             self.assertIn(part, out)
+        self.assertRegex(out, r"(?m)^device +[a-z]+(:\d)? \((no|the best) ")
+        self.assertRegex(raison("inspect", "--device", "reference=3,cpu")[1],
+                         r"(?m)^device +reference, cpu \(as asked for\)$")
         self.assertIn("Q8_0", raison("inspect", "--tensors")[1].splitlines()[-1])
 
     def test_json_adds_up(self):

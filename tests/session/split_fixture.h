@@ -89,9 +89,11 @@ inline std::vector<Told> AnswerThree(const ModelOptions& model) {
 
 // A card too small for Petit: the reference with little memory, or little of it at once.
 inline uint64_t small_free = 0, small_largest = 0;
+inline rsn_backend small_reference{};
 
 inline int32_t OpenSmall(const rsn_backend_host* host, rsn_backend* table) {
   const int32_t code = OpenReferenceBackend(host, table);
+  small_reference = *table;
   table->name = "small";
   table->mla_attention = nullptr;
   table->device_info = [](rsn_device_state*, rsn_device_info* info) -> int32_t {
@@ -99,6 +101,12 @@ inline int32_t OpenSmall(const rsn_backend_host* host, rsn_backend* table) {
     info->memory_free = small_free;
     info->largest_buffer = small_largest;
     return 0;
+  };
+  // Weights come onto the card.
+  table->weight = [](rsn_device_state* device, rsn_tensor* description, const void* bytes,
+                     uint64_t size, uint32_t flags, uint32_t* referenced) -> int32_t {
+    return small_reference.weight(device, description, bytes, size,
+                                  flags & ~uint32_t{RSN_WEIGHT_MAY_REFERENCE}, referenced);
   };
   return code;
 }

@@ -232,10 +232,11 @@ TEST(SplitTest, ATensorLargerThanADeviceAllocatesIsRefusedBeforeLoading) {
   ASSERT_FALSE(model.ok());
   EXPECT_TRUE(Says(std::string(model.status().message()), "blk.1.ffn_")) << model.status();
   EXPECT_TRUE(load("cpu=1,small=6,cpu", "cpu", 500000).ok());
-  // As many layers as fit: none.
+  // As many layers as fit: none, so that the device is not used.
   model = load("small,cpu", "", 1000);
   ASSERT_TRUE(model.ok()) << model.status();
-  EXPECT_EQ((*model)->placement().layers.front(), 1u);
+  EXPECT_EQ((*model)->placement().Name(), "cpu");
+  EXPECT_TRUE(Says((*model)->placement().why, "small cannot hold tensor token_embd.weight"));
   // The cache of a layer is bounded too.
   model = load("small", "", uint64_t{16} << 20);
   ASSERT_TRUE(model.ok()) << model.status();

@@ -4,40 +4,11 @@
 #include <cstring>
 
 #include "core/backend/conformance/guarded_bytes.h"
+#include "core/backend/op.h"
 #include "core/backend/reference/operands.h"
 #include "core/backend/table.h"
 
 namespace raison::conformance {
-namespace {
-
-// The table's entry and the number of each operation.
-template <typename Args>
-struct Entry;
-#define RSN_ENTRY(Args, field, number)                  \
-  template <>                                           \
-  struct Entry<Args> {                                  \
-    static constexpr auto kField = &rsn_backend::field; \
-    static constexpr uint32_t kNumber = number;         \
-    static constexpr const char* kName = #field;        \
-  };
-RSN_ENTRY(rsn_embed, embed, RSN_OP_EMBED)
-RSN_ENTRY(rsn_gather_rows, gather_rows, RSN_OP_GATHER_ROWS)
-RSN_ENTRY(rsn_rms_norm, rms_norm, RSN_OP_RMS_NORM)
-RSN_ENTRY(rsn_matmul, matmul, RSN_OP_MATMUL)
-RSN_ENTRY(rsn_rope_table, rope_table, RSN_OP_ROPE_TABLE)
-RSN_ENTRY(rsn_rope, rope, RSN_OP_ROPE)
-RSN_ENTRY(rsn_kv_write, kv_write, RSN_OP_KV_WRITE)
-RSN_ENTRY(rsn_kv_copy_page, kv_copy_page, RSN_OP_KV_COPY_PAGE)
-RSN_ENTRY(rsn_attention, attention, RSN_OP_ATTENTION)
-RSN_ENTRY(rsn_mla_attention, mla_attention, RSN_OP_MLA_ATTENTION)
-RSN_ENTRY(rsn_silu_mul, silu_mul, RSN_OP_SILU_MUL)
-RSN_ENTRY(rsn_moe_route, moe_route, RSN_OP_MOE_ROUTE)
-RSN_ENTRY(rsn_moe_experts, moe_experts, RSN_OP_MOE_EXPERTS)
-RSN_ENTRY(rsn_reduce_logits, reduce_logits, RSN_OP_REDUCE_LOGITS)
-#undef RSN_ENTRY
-
-}  // namespace
-
 // A problem's buffers on the device, and its operations with them put in.
 struct Bench::Placed {
   explicit Placed(const rsn_backend& t) : table(t) {}
@@ -152,7 +123,7 @@ absl::Status Bench::Place(const Problem& problem, Placed& placed) {
   for (const AnyOp& op : placed.ops) {
     RSN_RETURN_IF_ERROR(std::visit(
         [&](const auto& args) -> absl::Status {
-          using E = Entry<std::decay_t<decltype(args)>>;
+          using E = Op<std::decay_t<decltype(args)>>;
           if (table_.*E::kField == nullptr) {
             return absl::UnimplementedError(absl::StrCat("the table has no ", E::kName));
           }
@@ -191,7 +162,7 @@ absl::Status Bench::Enqueue(const std::vector<AnyOp>& ops) {
   for (const AnyOp& op : ops) {
     RSN_RETURN_IF_ERROR(std::visit(
         [&](auto args) {  // a copy, overwritten after the call
-          using E = Entry<decltype(args)>;
+          using E = Op<decltype(args)>;
           const int32_t code = (table_.*E::kField)(queue_, &args);
           std::memset(static_cast<void*>(&args), 0x55, sizeof args);
           return ToStatus(code, E::kName);

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <string>
 
+#include "core/backend/reference/operands.h"
 #include "core/backend/reference/reference_backend.h"
 #include "raison/backend.h"
 
@@ -12,6 +13,42 @@
 #if defined(PLUGIN_FOREIGN)  // a library, but no plug-in
 EXPORTED int something_else() { return 1; }
 #else
+#if defined(PLUGIN_TWINS)
+namespace {
+
+uint64_t Knob(const char* name, uint64_t otherwise) {
+  const char* text = std::getenv(name);
+  return text != nullptr ? std::strtoull(text, nullptr, 10) : otherwise;
+}
+
+void Describe(rsn_device_info* info) {
+  info->kind = 1;
+  info->memory_total = uint64_t{1} << 40;
+  info->memory_free = Knob("RAISON_TWINS_FREE", info->memory_total);
+  info->largest_buffer = Knob("RAISON_TWINS_LARGEST", 0);
+}
+
+template <typename Args>
+bool Has(const void* args, uint64_t type) {
+  bool has = false;
+  raison::reference::Operands(*static_cast<const Args*>(args),
+                              [&](const rsn_tensor& t) { has |= t.rank > 0 && t.dtype == type; });
+  return has;
+}
+
+decltype(rsn_backend::supports) reference_supports;
+
+// RAISON_TWINS_REFUSES is an element type that weights and caches must not have.
+int32_t Supports(rsn_device_state* device, uint32_t op, const void* args) {
+  const uint64_t refused = Knob("RAISON_TWINS_REFUSES", UINT64_MAX);
+  if (op == RSN_OP_EMBED && Has<rsn_embed>(args, refused)) return 0;
+  if (op == RSN_OP_MATMUL && Has<rsn_matmul>(args, refused)) return 0;
+  if (op == RSN_OP_KV_WRITE && Has<rsn_kv_write>(args, refused)) return 0;
+  return reference_supports(device, op, args);
+}
+
+}  // namespace
+#endif
 
 EXPORTED uint32_t rsn_backend_version(void) {
 #if defined(PLUGIN_LATER)
@@ -35,16 +72,19 @@ EXPORTED int32_t rsn_backend_open(const rsn_backend_host* host, rsn_backend* bac
 #elif defined(PLUGIN_TWINS)  // two devices, of which the second cannot be opened
   backend->device_count = [] { return 2u; };
   backend->device_query = [](uint32_t index, rsn_device_info* info) -> int32_t {
-    info->kind = 1;
-    info->memory_free = uint64_t{1} << 40;
-    const char* largest = std::getenv("RAISON_TWINS_LARGEST");
-    info->largest_buffer = largest != nullptr ? std::strtoull(largest, nullptr, 10) : 0;
+    Describe(info);
     std::strcpy(info->name, index == 0 ? "first" : "second");
     std::strcpy(info->driver, "1.2.3");
     if (index == 1) std::strcpy(info->problem, "its memory is on fire");
     return 0;
   };
-#elif defined(PLUGIN_ODD)    // right, or odd in the way that the environment says
+  backend->device_info = [](rsn_device_state*, rsn_device_info* info) -> int32_t {
+    Describe(info);
+    return 0;
+  };
+  reference_supports = backend->supports;
+  backend->supports = Supports;
+#elif defined(PLUGIN_ODD)  // right, or odd in the way that the environment says
   const char* const variable = std::getenv("RAISON_ODD");
   const std::string odd = variable != nullptr ? variable : "";
   if (odd == "later") backend->version = RSN_BACKEND_VERSION + 1;
