@@ -207,7 +207,7 @@ void Judge(const Subject& s, const EndToEndResult& r, const Sums& sums,
     failures.push_back(absl::StrCat("end to end/", s.name, ": ", text));
   };
   if (sums.broken > 0) {
-    return fail(absl::StrFormat("%u rows of logits are not finite", sums.broken));
+    return fail(absl::StrFormat("%u rows are not finite or have no candidates", sums.broken));
   }
   const Limits& limits = LimitsOf(s);
   for (auto [way, divergence] :
