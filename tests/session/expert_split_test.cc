@@ -245,7 +245,7 @@ TEST(ExpertSplitTest, AsManyExpertsAsFit) {
 
 TEST(ExpertSplitTest, WhatDoesNotAddUpIsRefused) {
   Register("small", &OpenSmall);
-  small_free = 0;
+  small_free = 1;  // 0 would mean that it does not say
   const auto refused = [](const char* experts) {
     const auto plan = Planned({"cpu", experts});
     EXPECT_EQ(plan.status().code(), absl::StatusCode::kUnavailable) << experts;
