@@ -39,6 +39,7 @@ INSTANTIATE_TEST_SUITE_P(Operations, CudaKitTest,
                                          "reduce_logits", "step"),
                          [](const auto& info) { return std::string(info.param); });
 
+TEST(CudaTableTest, KeepsTheRules) { ExpectGreenOnTheEmulatedCard({.only_op = "table"}); }
 
 // -------- when something fails ------------------------------------------------------------------------
 
