@@ -16,7 +16,8 @@ folder=$here/../build/gpu-folder
 [[ ! -f $here/raison-gpu.tar.gz ]] || folder=$here
 folder=${1:-$folder}
 results=${2:-gpu-results.txt}
-readonly QUESTION="How many r's are in strawberry?"
+# Answers in which no two tokens are nearly as good as each other.
+readonly QUESTIONS=("How many r's are in strawberry?" "What is 12 * 13?" "What is 47 + 85 - 3?")
 # Seconds for all, for one command, and for one that is quick: what takes longer is wrong.
 readonly LIMIT=${RAISON_GPU_SECONDS:-450}
 readonly MOST=$((LIMIT / 4)) QUICK=$((LIMIT / 8))
@@ -107,35 +108,39 @@ run() {
   fi
   return 2
 }
-# The greedy answer's trace, a line a token: its number, log-probability, entropy, layer:expert, ...
+# The greedy answers' trace, a line a token: its number, log-probability, entropy, layer:expert, ...
 trace() {  # trace FILE DEVICE OPTIONS...: returns what run does
-  local output=$1.json rc
-  : >"$output"
-  run "$2" $QUICK "$raison" run --json --temperature 0 --max-tokens 64 --trace-experts "${@:3}" "$QUESTION"
-  rc=$?
-  sed -n 's/.*"event":"token".*"token":\([0-9]*\),.*"logprob":\([^,]*\),"entropy":\([^,]*\),.*"experts":\[\(.*\)\].*/\1 \2 \3 \4/p' "$output" |
+  local output=$1.json rc=0 question
+  : >"$1.all"
+  for question in "${QUESTIONS[@]}"; do
+    run "$2" $QUICK "$raison" run --json --temperature 0 --max-tokens 48 --trace-experts "${@:3}" "$question" ||
+      { rc=$?; break; }
+    cat "$output" >>"$1.all"
+  done
+  sed -n 's/.*"event":"token".*"token":\([0-9]*\),.*"logprob":\([^,]*\),"entropy":\([^,]*\),.*"experts":\[\(.*\)\].*/\1 \2 \3 \4/p' "$1.all" |
     sed 's/{"layer":\([0-9]*\),"expert":\([0-9]*\),[^}]*},*/\1:\2 /g' >"$1"
   return $rc
 }
-# Tokens must be the CPU's, log-probabilities and entropies close, and of the experts, whose scores may
-# be as good as equal, at least 98 of 100.
-compare() {  # compare FILE FILE: what differs, or how many experts are the same
+# Tokens must be the CPU's, and the rest as near as core/model/end_to_end/limits.h wants a trained
+# model's: log-probabilities and entropies on average, and few experts otherwise.
+compare() {  # compare FILE FILE: what differs, or how far the numbers are apart
   awk '
-    function apart(a, b) { d = a - b; if (d < 0) d = -d; m = b < 0 ? -b : b; return d > 0.05 + 0.005 * m }
+    function apart(a, b) { return a < b ? b - a : a - b }
     NR == FNR { want[FNR] = $0; lines = FNR; next }
     {
       split(want[FNR], w)
       if ($1 != w[1]) { print "token " FNR " is " $1 ", the CPU has " w[1]; bad = 1; exit }
-      if (apart($2, w[2])) { print "token " FNR ": log-probability " $2 ", the CPU has " w[2]; bad = 1; exit }
-      if (apart($3, w[3])) { print "token " FNR ": entropy " $3 ", the CPU has " w[3]; bad = 1; exit }
-      for (i = 4; i <= NF; ++i) { ++all; same += index(want[FNR] " ", " " $i " ") > 0 }
+      logprob += apart($2, w[2])
+      entropy += apart($3, w[3])
+      for (i = 4; i <= NF; ++i) { ++all; others += index(want[FNR] " ", " " $i " ") == 0 }
       seen = FNR
     }
     END {
       if (bad) exit 1
       if (lines == 0 || seen != lines) { print seen + 0 " tokens, the CPU has " lines + 0; exit 1 }
-      if (all == 0 || same < 0.98 * all) { print same + 0 " of " all + 0 " experts are the CPU'"'"'s"; exit 1 }
-      print same " of " all " experts alike"
+      printf "on average log-probabilities are %.4f off (0.0092), entropies %.4f (0.012); %d of %d experts are others (2.8 %%)\n", \
+        logprob / seen, entropy / seen, others, all
+      exit !(logprob / seen <= 0.0092 && entropy / seen <= 0.012 && all > 0 && others <= 0.028 * all)
     }' "$1" "$2"
 }
 bench() {  # bench DEVICE SHAPE TYPE ARGUMENTS...: DEVICE may be a split, which begins with one
@@ -205,7 +210,7 @@ fi
 if trace "$unpacked/cpu" cpu --device cpu; then
   for device in "${devices[@]}"; do
     for split in "--device $device" "--device $device=4,cpu" "--device $device=4,$device" \
-      "--device $device --experts cpu"; do
+      "--device $device --experts own=8,cpu"; do
       # shellcheck disable=SC2086
       trace "$unpacked/here" "$device" $split
       # What fails without a token has said why.
