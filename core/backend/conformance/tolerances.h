@@ -23,8 +23,7 @@ inline constexpr Tolerance kTolerances[] = {
     // Integers are exact: what is left is one f32 chain over the blocks. The bound is 1e-5.
     {"matmul/integer", 3.28e-7, 1.3e-6, "cpu avx512, Q5_K with an outlier in each row"},
     // Where a prompt's chunk goes to tensor cores: their f32 sums are cut off, not rounded, after
-    // every
-    // 16 products (tests/backend/simt/cublas.cc does the same).
+    // every 16 products (tests/backend/simt/cublas.cc does the same).
     {"matmul/chunk", 2.37e-6, 9.3e-6, "cuda, plain-loop cuBLAS, Q8_0 with an outlier in each row"},
     // Angles in f64, or in pairs of f32 where a device has no f64.
     {"rope_table", 1.19e-7, 2.3e-7,
@@ -38,8 +37,7 @@ inline constexpr Tolerance kTolerances[] = {
     {"mla/float", 1.04e-6, 4.1e-6, "cpu, form 0, F32 cache"},
     {"mla/integer", 1.52e-6, 6.0e-6, "cpu baseline, Q4_K weights"},
     // Scores in f64, rounded to f32, and again as weights. Every back end has the reference's bits,
-    // but for
-    // subnormals: what is measured is the reference (tests/backend/reference_test.cc).
+    // but for subnormals: what is measured is the reference (tests/backend/reference_test.cc).
     {"moe_route", 7.17e-8, 2.3e-7, "the reference against f64 throughout"},
     {"moe_experts/float", 6.67e-7, 2.1e-6, "cpu, BF16, 101 rows"},
     {"moe_experts/integer", 1.25e-6, 5.0e-6, "cpu baseline, Q5_K, 5 rows"},
