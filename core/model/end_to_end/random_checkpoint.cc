@@ -97,7 +97,7 @@ class Writer {
   }
 
   // Logits with a standard deviation of 2 around one that stands out: reading a token, the model
-  // says the next one, unless the layers make it say another (2 to 5 rows in 100 of 1,000). Of a
+  // says the next one, unless the layers make it say another (in 2 to 5 of 100 rows). Of a
   // head without a favourite the two best lie nearly tied in every 40th row, which then tells of
   // chance and not of the back end; entropies (0.7 to 1 nats) are like those of a language model.
   void EmbeddingAndHead() {
