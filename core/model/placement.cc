@@ -100,8 +100,9 @@ class Placer {
         return PlaceExperts();
       }
       passed_over.emplace_back(taken.message());
+      if (entry.IsSoftware()) continue;  // not worth a word in every program's log
       Log(passed_over.back());
-      placement_.notable |= !entry.IsSoftware();
+      placement_.notable = true;
     }
     placement_.why = "no other device is known";
     if (!passed_over.empty()) {

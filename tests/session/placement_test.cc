@@ -128,10 +128,15 @@ TEST_F(PlacementTest, ARunWithoutAnyGpuIsQuiet) {
   for (const auto& [file, why] : std::initializer_list<std::pair<const char*, const char*>>{
            {"/libraison-driverless.so", "no better device: driverless cannot be used"},
            {"/libraison-mirror.so", "no better device: mirror:0 is the processor itself"}}) {
-    const Placement placement = Default(file);
+    uint32_t logged = 0;
+    const auto model = Load({.backend_path = std::string(RAISON_PLUGIN_FOLDER) + file,
+                             .log = [&](int32_t, const std::string&) { ++logged; }});
+    ASSERT_TRUE(model.ok()) << model.status();
+    const Placement& placement = (*model)->placement();
     EXPECT_EQ(placement.Name(), FallbackBackend());
     EXPECT_EQ(placement.why, why);
     EXPECT_FALSE(placement.notable) << file;
+    EXPECT_EQ(logged, 0u) << file;
   }
   EXPECT_TRUE(Default("/libraison-twins.so").notable);
 }
