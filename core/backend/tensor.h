@@ -59,6 +59,14 @@ inline Tensor Columns(Tensor t, int64_t begin, int64_t n) {
   return t;
 }
 
+// (rows, heads, width) as a cache of one token a page: kv_write copies into it, row by row.
+inline Tensor OneTokenPages(Tensor t) {
+  t.rank = 4;
+  t.shape[3] = t.shape[2], t.stride[3] = t.stride[2];
+  t.shape[2] = 1, t.stride[2] = t.stride[1];
+  return t;
+}
+
 // Splits the innermost dimension of an f32 view (rows, heads * width) into (rows, heads, width).
 inline Tensor Heads(Tensor t, int64_t heads) {
   assert(t.rank == 2);

@@ -246,13 +246,9 @@ class Questions {
                        Traits(static_cast<DType>(weight.dtype)).name, ")"));
     };
     product(mla.q_nope, mla.w_k, Columns(query, 0, latent), "attn_k_b.weight");
-    Tensor target = Columns(query, latent, rope);
-    target.rank = 4;
-    target.shape[3] = rope;
-    target.stride[3] = target.stride[2];
-    target.shape[2] = 1;
-    target.stride[2] = target.stride[1];
-    Ask(rsn_kv_write{.in = mla.q_rope, .slots = I32(rows_), .cache = target},
+    Ask(rsn_kv_write{.in = mla.q_rope,
+                     .slots = I32(rows_),
+                     .cache = OneTokenPages(Columns(query, latent, rope))},
         absl::StrCat("the queries of ", of));
     Tensor values = mla.cache;
     values.shape[3] = latent;

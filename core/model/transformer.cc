@@ -331,14 +331,9 @@ void Transformer::ComposedMlaAttention(const rsn_mla_attention& mla) {
   const int64_t latent = config_->mla.kv_lora_rank, rope = config_->mla.qk_rope_head_dim;
   const Tensor query = Step(act_->mla_query), attended = Step(act_->mla_latent);
   queue_->Project(mla.q_nope, mla.w_k, Columns(query, 0, latent));
-  // A copy, spelled as a cache of one token a page: (rows, heads, 1, rope).
-  Tensor target = Columns(query, latent, rope);
-  target.rank = 4;
-  target.shape[3] = rope;
-  target.stride[3] = target.stride[2];
-  target.shape[2] = 1;
-  target.stride[2] = target.stride[1];
-  queue_->KvWrite({.in = mla.q_rope, .slots = step_->RowNumbers(), .cache = target});
+  queue_->KvWrite({.in = mla.q_rope,  // a copy
+                   .slots = step_->RowNumbers(),
+                   .cache = OneTokenPages(Columns(query, latent, rope))});
   Tensor values = mla.cache;
   values.shape[3] = latent;
   queue_->Attention({.scale = mla.scale,

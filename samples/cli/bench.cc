@@ -449,16 +449,13 @@ int Bench(const Words& words) {
   if (!b.json) ReportModel(info, b, ceilings);
   // What is finished is told even if Ctrl-C, or a setting that does not fit, ends the rest.
   std::vector<Result> results;
-  const auto measure_all = [&] {
+  try {
     for (int32_t depth : b.depths) {
       for (int32_t sessions : b.session_counts) {
         results.push_back(Bencher(*model, b, {.sessions = sessions, .depth = depth}).Measure());
         if (!b.json) ReportResult(results.back(), b, ceilings);
       }
     }
-  };
-  try {
-    measure_all();
   } catch (...) {
     if (b.json && !results.empty()) ReportJson(info, b, results, ceilings);
     throw;

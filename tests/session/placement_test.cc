@@ -5,20 +5,13 @@
 #include <cstdlib>
 
 #include "core/backend/far/far_backend.h"
-#include "core/backend/reference/reference_backend.h"
-#include "core/backend/registry.h"
 #include "core/model/placement_fit.h"
-#include "tests/session/fixture.h"
+#include "tests/session/split_fixture.h"
 
 namespace raison::testing {
 namespace {
 
 constexpr char kPetit[] = RAISON_SOURCE_DIR "/samples/petit/petit-q8_0.gguf";
-
-::testing::AssertionResult Says(const std::string& text, const std::string& part) {
-  if (text.find(part) != std::string::npos) return ::testing::AssertionSuccess();
-  return ::testing::AssertionFailure() << "\"" << text << "\" lacks \"" << part << "\"";
-}
 
 // A variable of the environment for as long as the scope.
 class Setting {
@@ -34,24 +27,17 @@ class Setting {
 
 // Two chips with this much memory each, whose weights are copies.
 uint64_t chip_free = 0;
-rsn_backend chip_reference{};
 
 int32_t OpenChip(const rsn_backend_host* host, rsn_backend* table) {
-  const int32_t code = OpenReferenceBackend(host, table);
-  chip_reference = *table;
+  const int32_t code = OpenCard(host, table);
   table->device_count = [] { return 2u; };
   table->device_open = [](const rsn_backend_host* h, uint32_t, rsn_device_state** out) -> int32_t {
-    return chip_reference.device_open(h, 0, out);
+    return card_reference.device_open(h, 0, out);
   };
   table->device_info = [](rsn_device_state*, rsn_device_info* info) -> int32_t {
     info->kind = 2;
     info->memory_free = chip_free;
     return 0;
-  };
-  table->weight = [](rsn_device_state* device, rsn_tensor* description, const void* bytes,
-                     uint64_t size, uint32_t flags, uint32_t* referenced) -> int32_t {
-    return chip_reference.weight(device, description, bytes, size,
-                                 flags & ~uint32_t{RSN_WEIGHT_MAY_REFERENCE}, referenced);
   };
   return code;
 }
@@ -59,12 +45,8 @@ int32_t OpenChip(const rsn_backend_host* host, rsn_backend* table) {
 class PlacementTest : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
-    for (const auto& [name, open] :
-         std::initializer_list<std::pair<const char*, BackendOpenFunction>>{
-             {"chip", &OpenChip}, {"far", &OpenFarBackend}}) {
-      const absl::Status registered = RegisterBackend(name, open);
-      ASSERT_TRUE(registered.ok() || absl::IsAlreadyExists(registered)) << registered;
-    }
+    Register("chip", &OpenChip);
+    Register("far", &OpenFarBackend);
   }
 
   static absl::StatusOr<std::shared_ptr<Model>> Load(const ModelOptions& options) {

@@ -16,7 +16,7 @@ inline void Register(const char* name, BackendOpenFunction open) {
   }
 }
 
-inline ::testing::AssertionResult Says(const std::string& text, const char* part) {
+inline ::testing::AssertionResult Says(const std::string& text, const std::string& part) {
   if (text.find(part) != std::string::npos) return ::testing::AssertionSuccess();
   return ::testing::AssertionFailure() << "\"" << text << "\" lacks \"" << part << "\"";
 }
@@ -87,13 +87,25 @@ inline std::vector<Told> AnswerThree(const ModelOptions& model) {
   return AnswerAll(model, {"What is 17 * 23?", LongQuestion(), "What is 2 + 3?"}, 10);
 }
 
-// A card too small for Petit: the reference with little memory, or little of it at once.
+// A card made of the reference: weights come onto it.
+inline rsn_backend card_reference{};
+
+inline int32_t OpenCard(const rsn_backend_host* host, rsn_backend* table) {
+  const int32_t code = OpenReferenceBackend(host, table);
+  card_reference = *table;
+  table->weight = [](rsn_device_state* device, rsn_tensor* description, const void* bytes,
+                     uint64_t size, uint32_t flags, uint32_t* referenced) -> int32_t {
+    return card_reference.weight(device, description, bytes, size,
+                                 flags & ~uint32_t{RSN_WEIGHT_MAY_REFERENCE}, referenced);
+  };
+  return code;
+}
+
+// One too small for Petit: with little memory, or little of it at once.
 inline uint64_t small_free = 0, small_largest = 0;
-inline rsn_backend small_reference{};
 
 inline int32_t OpenSmall(const rsn_backend_host* host, rsn_backend* table) {
-  const int32_t code = OpenReferenceBackend(host, table);
-  small_reference = *table;
+  const int32_t code = OpenCard(host, table);
   table->name = "small";
   table->mla_attention = nullptr;
   table->device_info = [](rsn_device_state*, rsn_device_info* info) -> int32_t {
@@ -101,12 +113,6 @@ inline int32_t OpenSmall(const rsn_backend_host* host, rsn_backend* table) {
     info->memory_free = small_free;
     info->largest_buffer = small_largest;
     return 0;
-  };
-  // Weights come onto the card.
-  table->weight = [](rsn_device_state* device, rsn_tensor* description, const void* bytes,
-                     uint64_t size, uint32_t flags, uint32_t* referenced) -> int32_t {
-    return small_reference.weight(device, description, bytes, size,
-                                  flags & ~uint32_t{RSN_WEIGHT_MAY_REFERENCE}, referenced);
   };
   return code;
 }

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "absl/algorithm/container.h"
 #include "absl/strings/str_format.h"
 #include "core/backend/conformance/data.h"
 #include "core/model/end_to_end/limits.h"
