@@ -169,6 +169,16 @@ absl::StatusOr<Device::Weight> Device::NewWeight(Tensor description,
                 .referenced = referenced != 0};
 }
 
+absl::StatusOr<Device::Weight> Device::NewRepeatedWeight(Tensor description,
+                                                         absl::Span<const std::byte> bytes,
+                                                         uint64_t period, uint32_t flags) {
+  const int32_t code = table_.weight_repeated(state_, &description, bytes.data(), period, flags);
+  if (code != 0) return ToStatus(code, "weight_repeated");
+  return Weight{.buffer = Buffer(shared_from_this(), description.buffer, bytes.size()),
+                .tensor = description,
+                .referenced = false};
+}
+
 bool Device::Supports(uint32_t op, const void* args) const {
   if (op == RSN_OP_MLA_ATTENTION && !HasMlaAttention()) return false;
   return table_.supports(state_, op, args) != 0;

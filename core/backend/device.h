@@ -67,6 +67,11 @@ class Device : public std::enable_shared_from_this<Device> {
   using WeightRead = std::function<absl::Status(absl::Span<const std::byte>)>;
   absl::StatusOr<Weight> NewWeight(Tensor description, absl::Span<const std::byte> bytes,
                                    uint32_t flags, const WeightRead& read = {});
+  // A weight whose bytes are the first `period` ones again and again: of those alone it is made, in
+  // the device's own memory, where the device RepeatsWeights().
+  absl::StatusOr<Weight> NewRepeatedWeight(Tensor description, absl::Span<const std::byte> bytes,
+                                           uint64_t period, uint32_t flags);
+  bool RepeatsWeights() const { return table_.weight_repeated != nullptr; }
   bool Supports(uint32_t op, const void* args) const;
   template <typename Args>
   bool Supports(Args args) const {

@@ -75,6 +75,11 @@ class Checkpoint {
 
   // kGguf; otherwise nullptr.
   const GgufMetadata* gguf() const { return gguf_.get(); }
+  // After how many elements the values of every matrix begin again, as whoever made a GGUF in
+  // memory says in its key raison.repeat_elements: weights for timing. 0: they do not, or it is a
+  // file.
+  int64_t repeat_elements() const { return repeat_elements_; }
+
   // kHuggingFace; nullptr where the folder has no such file. All are JSON objects.
   const nlohmann::json* config_json() const { return config_.get(); }
   const nlohmann::json* generation_config_json() const { return generation_config_.get(); }
@@ -96,6 +101,7 @@ class Checkpoint {
   std::string path_;
   std::string container_;  // "GGUF v3"
   uint64_t file_bytes_ = 0;
+  int64_t repeat_elements_ = 0;
   std::vector<std::unique_ptr<MappedFile>> files_;
   std::vector<StoredTensor> tensors_;
   absl::flat_hash_map<std::string_view, size_t> index_;  // into tensors_

@@ -87,6 +87,8 @@ absl::StatusOr<std::shared_ptr<Checkpoint>> GgufOpener::FromMemory(
     return absl::UnimplementedError(
         absl::StrCat("memory: is one of ", count, " split files; give their path instead"));
   }
+  RSN_ASSIGN_OR_RETURN(checkpoint->repeat_elements_,
+                       checkpoint->gguf_->GetInt("raison.repeat_elements", 1, INT64_MAX, 0));
   RSN_RETURN_IF_ERROR(AddTensors(*checkpoint, std::move(tensors)));
   RSN_RETURN_IF_ERROR(Finish(*checkpoint));
   return checkpoint;

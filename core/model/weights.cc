@@ -66,10 +66,25 @@ class Loader {
                     Tensor* out, bool* referenced = nullptr, const Device::WeightRead& read = {}) {
     RSN_ASSIGN_OR_RETURN(Device::Weight weight,
                          device_->NewWeight(description, bytes, flags, read));
+    Keep(std::move(weight), out, referenced);
+    return absl::OkStatus();
+  }
+
+  void Keep(Device::Weight weight, Tensor* out, bool* referenced = nullptr) {
     w_.buffers.push_back(std::move(weight.buffer));
     *out = weight.tensor;
     if (referenced != nullptr) *referenced = weight.referenced;
-    return absl::OkStatus();
+  }
+
+  // Bytes after which a matrix repeats and the device can go on by itself; 0: it needs them all.
+  uint64_t Period(const StoredTensor& stored) const {
+    const int64_t elements = checkpoint_.repeat_elements();
+    if (elements == 0 || elements >= stored.elements() ||
+        elements % Traits(stored.dtype).block != 0 || stored.parts.size() != 1 ||
+        !device_->RepeatsWeights()) {
+      return 0;
+    }
+    return RowBytes(stored.dtype, static_cast<size_t>(elements));
   }
 
   static Tensor Describe(DType dtype, const std::vector<int64_t>& shape) {
@@ -97,7 +112,12 @@ class Loader {
     const Tensor description = Describe(stored.dtype, stored.shape);
     const uint64_t before = done_;
     bool referenced = false;
-    if (stored.parts.size() == 1) {
+    if (const uint64_t period = Period(stored); period != 0) {
+      RSN_ASSIGN_OR_RETURN(
+          Device::Weight weight,
+          device_->NewRepeatedWeight(description, stored.parts[0], period, repack));
+      Keep(std::move(weight), out);
+    } else if (stored.parts.size() == 1) {
       const auto read = [&](absl::Span<const std::byte> part) {
         if (last) checkpoint_.Release(part);
         return Progress(part.size());

@@ -384,6 +384,12 @@ typedef struct rsn_backend {
   /* The device's line in a list, without opening it (a driver's context costs memory and time).
    * NULL: the host opens the device to ask. */
   int32_t (*device_query)(uint32_t index, rsn_device_info *info);
+
+  /* Makes a weight as `weight` does, of which only the first `size` bytes, whole blocks, are given: they
+   * repeat to its end, and the device writes them out in its own memory. For weights whose values do not
+   * matter (timing). The host bytes are not used after it returns. NULL: all bytes are given to `weight`. */
+  int32_t (*weight_repeated)(rsn_device_state *device, rsn_tensor *description, const void *bytes,
+                             uint64_t size, uint32_t flags);
 } rsn_backend;
 
 /* The two symbols that a plug-in exports. Where no driver is installed rsn_backend_open still fills

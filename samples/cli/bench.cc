@@ -432,12 +432,13 @@ int Bench(const Words& words) {
   if (b.shape.empty()) {
     model = LoadModel(b.model);
   } else {
-    image.emplace(
-        RandomModelOptions{.shape = b.shape,
-                           .type = b.type,
-                           .layers = static_cast<uint32_t>(b.layers),
-                           .share_pages = !b.model.no_repack && b.model.device != "reference",
-                           .on_cpu = UsesOwnMemory(b.model)});
+    const bool on_cpu = UsesOwnMemory(b.model);
+    const bool in_place = on_cpu && (b.model.no_repack || b.model.device == "reference");
+    image.emplace(RandomModelOptions{.shape = b.shape,
+                                     .type = b.type,
+                                     .layers = static_cast<uint32_t>(b.layers),
+                                     .share_pages = !in_place,
+                                     .on_cpu = on_cpu});
     model = LoadShowingProgress("random " + b.shape, ToModelOptions(b.model, RSN_LOAD_MAP),
                                 [&](const ModelOptions& options) {
                                   return Model::FromMemory(image->data(), image->size(), options);

@@ -22,6 +22,16 @@ std::map<rsn_queue*, std::vector<LateDownload>> late_downloads;
 std::map<rsn_queue*, int32_t> kept_errors;
 std::string shared_sentence;
 
+// weight_repeated, which the right table has not, with `zeros` last bytes left zero.
+int32_t RepeatWeight(rsn_device_state* device, rsn_tensor* description, const void* bytes,
+                     uint64_t size, uint64_t zeros) {
+  const auto* first = static_cast<const std::byte*>(bytes);
+  std::vector<std::byte> whole(static_cast<size_t>(description->shape[0] * description->stride[0]));
+  for (size_t i = 0; i + zeros < whole.size(); ++i) whole[i] = first[i % size];
+  uint32_t referenced = 0;
+  return Right().weight(device, description, whole.data(), whole.size(), 0, &referenced);
+}
+
 const std::vector<Fault>& TableFaults() {
   static const std::vector<Fault> faults = {
       {"SupportsWhatItRefuses", "embed", Patch([](rsn_backend* t) {
@@ -140,6 +150,20 @@ const std::vector<Fault>& TableFaults() {
          };
        }),
        "out of their order"},
+      {"RepeatedWeightsEndEarly", "table", Patch([](rsn_backend* t) {
+         t->weight_repeated = [](rsn_device_state* device, rsn_tensor* description,
+                                 const void* bytes, uint64_t size, uint32_t) {
+           return RepeatWeight(device, description, bytes, size, size);
+         };
+       }),
+       "differs from weight"},
+      {"RepeatedWeightsTakeHalfABlock", "table", Patch([](rsn_backend* t) {
+         t->weight_repeated = [](rsn_device_state* device, rsn_tensor* description,
+                                 const void* bytes, uint64_t size, uint32_t) {
+           return RepeatWeight(device, description, bytes, size, 0);
+         };
+       }),
+       "a part of a block"},
 
       {"CopiesWhileRecording", "table", Patch([](rsn_backend* t) { t->upload = Right().upload; }),
        "upload is not refused while recording"},

@@ -7,6 +7,8 @@
 #include <cstdio>
 #include <cstring>
 
+#include "core/backend/far/far_backend.h"
+#include "core/backend/registry.h"
 #include "core/file/checkpoint.h"
 #include "core/model/evaluate.h"
 #include "core/model/model.h"
@@ -193,6 +195,58 @@ TEST(Load, NeitherRepackingNorCopyingChangesABit) {
       }
     }
   }
+}
+
+std::vector<std::vector<float>> Logits(const std::string& gguf, const char* device) {
+  ModelOptions options = Options(LoadMode::kMap);
+  options.device = device;
+  const auto model = Model::LoadMemory(testing::AsBytes(gguf), options);
+  EXPECT_TRUE(model.ok()) << model.status();
+  if (!model.ok()) return {};
+  const auto evaluation = Evaluate(**model, {0, 70, 71, 72, 290, 3});
+  EXPECT_TRUE(evaluation.ok()) << evaluation.status();
+  return evaluation.ok() ? evaluation->logits : std::vector<std::vector<float>>();
+}
+
+// Random weights of a benchmark: a device that can write them out in its own memory is given what
+// repeats, and comes to the same logits.
+TEST(Load, WeightsThatRepeatAreWrittenOutByTheDevice) {
+  const absl::Status registered = RegisterBackend("far", &OpenFarBackend);
+  ASSERT_TRUE(registered.ok() || absl::IsAlreadyExists(registered)) << registered;
+  constexpr int64_t kRepeat = 960;  // 15 rows of 64
+  for (const TinyModel& tiny :
+       {TinyModel{.type = DType::kF32, .repeat = kRepeat},
+        TinyModel{.type = DType::kQ8_0, .joined_kv_b = true, .repeat = kRepeat},
+        TinyModel{
+            .kind = TinyKind::kQwen2, .type = DType::kQ4_0, .tied = true, .repeat = kRepeat}}) {
+    SCOPED_TRACE(Traits(tiny.type).name);
+    std::string gguf = MakeTinyGguf(tiny);
+    const auto want = Logits(gguf, "reference");
+    ASSERT_FALSE(want.empty());
+    EXPECT_EQ(Logits(gguf, "far"), want);
+    if (tiny.type != DType::kF32) continue;
+    // Nothing behind the first period is read: the last number of the head, which is the file's, is
+    // another one now.
+    const float other = 5;
+    memcpy(gguf.data() + gguf.size() - sizeof other, &other, sizeof other);
+    EXPECT_EQ(Logits(gguf, "far"), want);
+    EXPECT_NE(Logits(gguf, "reference"), want);
+    // In a file the key says nothing.
+    const TempFolder folder;
+    const auto checkpoint = Checkpoint::Open(folder.Write("tiny.gguf", gguf));
+    ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+    EXPECT_EQ((*checkpoint)->repeat_elements(), 0);
+  }
+}
+
+TEST(Load, ARepeatOfNothingIsRefused) {
+  std::string gguf = MakeTinyGguf({.repeat = 960});
+  const std::string key = "raison.repeat_elements";
+  const size_t value = gguf.find(key) + key.size() + sizeof(uint32_t);  // behind the value's type
+  memset(gguf.data() + value, 0, sizeof(uint32_t));
+  const auto checkpoint = Checkpoint::FromMemory(testing::AsBytes(gguf));
+  ASSERT_FALSE(checkpoint.ok());
+  EXPECT_NE(checkpoint.status().message().find(key), std::string::npos) << checkpoint.status();
 }
 
 }  // namespace

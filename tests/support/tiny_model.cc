@@ -367,6 +367,9 @@ std::string MakeTinyGguf(const TinyModel& model) {
     u("attention.head_count_kv", s.kv_heads);
   }
   AddTinyVocabulary(out);
+  if (model.repeat != 0) {
+    out.AddUint32("raison.repeat_elements", static_cast<uint32_t>(model.repeat));
+  }
 
   std::vector<Tensor> tensors;
   for (const Tensor& t : builder.tensors()) {
@@ -383,7 +386,11 @@ std::string MakeTinyGguf(const TinyModel& model) {
     tensors.push_back({"rope_freqs.weight", "", {s.head / 2}, RopeDivisors(s.head)});
   }
   std::string data;
-  for (const Tensor& t : tensors) {
+  for (Tensor& t : tensors) {
+    const size_t repeat = static_cast<size_t>(model.repeat);
+    for (size_t i = repeat; repeat != 0 && t.shape.size() > 1 && i < t.values.size(); ++i) {
+      t.values[i] = t.values[i - repeat];
+    }
     const DType type = TypeFor(model, t);
     out.AddTensor(t.gguf, type, t.shape);
     data += Encode(type, t.values, t.shape.back());

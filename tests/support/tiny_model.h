@@ -31,6 +31,8 @@ struct TinyModel {
   // Larger than tiny, for what is measured in megabytes: multiples of 32.
   int64_t hidden = 64, ffn = 64, expert_ffn = 32;
   int64_t rows = 0;  // of the embedding and the head; 0: one for each token
+  // GGUF only: after so many elements the values of every matrix begin again, and the file says so.
+  int64_t repeat = 0;
 };
 
 // Tokens: 0 begin, 1 end, 2 pad, 3 user, 4 assistant, 5 <think>, 6 </think>, 7..262 the bytes,

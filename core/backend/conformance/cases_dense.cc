@@ -320,7 +320,7 @@ void AddKv(std::vector<Case>& cases) {
                          }});
       }
     }
-    for (const auto [count, itself] :
+    for (const auto& [count, itself] :
          {std::pair{0, false}, {1, false}, {3, false}, {40, false}, {40, true}}) {
       cases.push_back(
           {.op = "kv_copy_page",

@@ -8,6 +8,7 @@
 
 #include "core/backend/conformance/cases.h"
 #include "core/backend/conformance/data.h"
+#include "core/backend/conformance/guarded_bytes.h"
 
 namespace raison::conformance {
 namespace {
@@ -209,13 +210,30 @@ struct SmallWeight {
     if (description.buffer != nullptr) bench.table().buffer_free(description.buffer);
   }
   int32_t Make(uint32_t dtype, uint32_t flags) {
-    Random random(1);
-    bytes = WeightBytes(dtype, 64 * 256, WeightPattern::kRandom, random);
+    Fill(dtype);
+    return Place(dtype, flags);
+  }
+  // Of the bytes that are there.
+  int32_t Place(uint32_t dtype, uint32_t flags) {
     description = Dense(nullptr, 0, dtype, {64, 256});
     const int32_t code = bench.table().weight(bench.device(), &description, bytes.data(),
                                               bytes.size(), flags, &referenced);
     if (code != 0) description.buffer = nullptr;
     return code;
+  }
+  // Of the first `size` bytes, behind which nothing can be read, and which are gone afterwards.
+  int32_t MakeRepeated(uint32_t dtype, size_t size, uint32_t flags) {
+    Fill(dtype);
+    description = Dense(nullptr, 0, dtype, {64, 256});
+    const GuardedBytes first({bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(size)});
+    const int32_t code =
+        bench.table().weight_repeated(bench.device(), &description, first.data(), size, flags);
+    if (code != 0) description.buffer = nullptr;
+    return code;
+  }
+  void Fill(uint32_t dtype) {
+    Random random(1);
+    bytes = WeightBytes(dtype, 64 * 256, WeightPattern::kRandom, random);
   }
   Bench& bench;
   std::vector<std::byte> bytes;
@@ -259,6 +277,61 @@ absl::Status WeightsTellWhatTheyRead(Bench& bench) {
       if (code != kCancelled) {
         return Broken(
             absl::StrCat("weight returned ", code, " where weight_read said ", kCancelled));
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+// The product of a weight of 64 x 256 with one row.
+absl::StatusOr<std::vector<float>> Product(Bench& bench, const rsn_tensor& weight) {
+  std::vector<float> row(256), got(64);
+  for (size_t i = 0; i < row.size(); ++i) row[i] = static_cast<float>(i % 7) - 3;
+  RSN_ASSIGN_OR_RETURN(Holding in, Holding::Make(bench, row.size() * sizeof(float)));
+  RSN_ASSIGN_OR_RETURN(Holding out, Holding::Make(bench, got.size() * sizeof(float)));
+  RSN_RETURN_IF_ERROR(in.Upload(row));
+  rsn_matmul a{};
+  a.struct_size = sizeof a;
+  a.terms = 1;
+  a.in = Dense(in.get(), 0, RSN_DTYPE_F32, {1, 256});
+  a.term[0].weight = weight;
+  a.term[0].out = Dense(out.get(), 0, RSN_DTYPE_F32, {1, 64});
+  RSN_RETURN_IF_ERROR(bench.ToStatus(bench.table().matmul(bench.queue(), &a), "matmul"));
+  RSN_RETURN_IF_ERROR(out.Download(got));
+  RSN_RETURN_IF_ERROR(Synchronize(bench));
+  return got;
+}
+
+// Against `weight` with the same bytes written out.
+absl::Status WeightsThatRepeat(Bench& bench) {
+  if (bench.table().weight_repeated == nullptr) return absl::OkStatus();
+  for (const uint32_t flags : {0u, uint32_t{RSN_WEIGHT_MAY_REPACK}}) {
+    for (const uint32_t dtype : {RSN_DTYPE_F32, RSN_DTYPE_Q8_0}) {
+      const size_t block = Traits(static_cast<DType>(dtype)).bytes;
+      for (const size_t blocks : {size_t{1}, size_t{100}, size_t{300}}) {
+        SmallWeight repeated(bench), whole(bench);
+        const absl::Status made =
+            bench.ToStatus(repeated.MakeRepeated(dtype, blocks * block, flags), "weight_repeated");
+        if (!made.ok() && dtype != RSN_DTYPE_F32) break;
+        RSN_RETURN_IF_ERROR(made);
+        whole.bytes = repeated.bytes;
+        for (size_t i = blocks * block; i < whole.bytes.size(); ++i) {
+          whole.bytes[i] = whole.bytes[i - blocks * block];
+        }
+        RSN_RETURN_IF_ERROR(bench.ToStatus(whole.Place(dtype, flags), "weight"));
+        RSN_ASSIGN_OR_RETURN(const std::vector<float> got, Product(bench, repeated.description));
+        RSN_ASSIGN_OR_RETURN(const std::vector<float> want, Product(bench, whole.description));
+        for (size_t i = 0; i < got.size(); ++i) {
+          if (std::memcmp(&got[i], &want[i], sizeof(float)) != 0) {
+            return Broken(absl::StrCat("weight_repeated of ", blocks,
+                                       " blocks differs from weight in row ", i, ": ", got[i],
+                                       ", not ", want[i]));
+          }
+        }
+      }
+      SmallWeight cut(bench);
+      if (cut.MakeRepeated(dtype, block + 1, flags) == 0) {
+        return Broken("weight_repeated takes a part of a block");
       }
     }
   }
@@ -381,6 +454,7 @@ void AddTableCases(std::vector<Case>& cases) {
       {"arguments of another size", ArgumentsOfAnotherSize},
       {"a weight's flags", WeightsKeepToTheirFlags},
       {"a weight's bytes", WeightsTellWhatTheyRead},
+      {"weights that repeat", WeightsThatRepeat},
       {"an error's sentence", ErrorsHaveASentenceOfTheirThread},
       {"an error is reported once", AnErrorIsReportedOnce},
       {"no copy while recording", NoCopyWhileRecording},

@@ -98,6 +98,28 @@ int32_t BufferNew(rsn_device_state* device, uint64_t bytes, rsn_buffer** out) {
 
 void BufferFree(rsn_buffer* buffer) { FreeMemory(StateOf(buffer)); }
 
+// A weight of `size` bytes, which are the `given` ones again and again.
+absl::Status FillWeight(Device& d, rsn_tensor* description, const void* bytes, uint64_t given,
+                        uint64_t size, uint32_t flags) {
+  const ScopedDevice entered(d);
+  RSN_RETURN_IF_ERROR(entered.status());
+  RSN_ASSIGN_OR_RETURN(std::unique_ptr<DeviceMemory> memory, NewMemory(d, size));
+  rsn_tensor t = *description;
+  t.layout = (flags & RSN_WEIGHT_MAY_REPACK) != 0 ? kPackedLayout : 0;
+  if (!IsPacked(t)) t.layout = 0;
+  absl::Status filled = d.CopyIn(memory->data, bytes, given);
+  if (filled.ok() && given < size) filled = d.Repeat(memory->data, given, size);
+  if (filled.ok() && t.layout != 0 && size > 0) filled = d.Pack(memory->data, size);
+  if (!filled.ok()) {
+    FreeMemory(memory.release());
+    return filled;
+  }
+  t.buffer = reference::BufferOf(memory.release());
+  t.offset = 0;
+  *description = t;
+  return absl::OkStatus();
+}
+
 int32_t Weight(rsn_device_state* device, rsn_tensor* description, const void* bytes, uint64_t size,
                uint32_t flags, uint32_t* referenced) {
   return Guard([&]() -> absl::Status {
@@ -106,28 +128,19 @@ int32_t Weight(rsn_device_state* device, rsn_tensor* description, const void* by
       return IsNull("weight");
     }
     *referenced = 0;
-    Device& d = *StateOf(device);
     RSN_RETURN_IF_ERROR(reference::CheckWeight(*description, size));
-    const ScopedDevice entered(d);
-    RSN_RETURN_IF_ERROR(entered.status());
-    RSN_ASSIGN_OR_RETURN(std::unique_ptr<DeviceMemory> memory, NewMemory(d, size));
-    if (const absl::Status copied = d.CopyIn(memory->data, bytes, size); !copied.ok()) {
-      FreeMemory(memory.release());
-      return copied;
+    return FillWeight(*StateOf(device), description, bytes, size, size, flags);
+  });
+}
+
+int32_t WeightRepeated(rsn_device_state* device, rsn_tensor* description, const void* bytes,
+                       uint64_t given, uint32_t flags) {
+  return Guard([&]() -> absl::Status {
+    if (device == nullptr || description == nullptr || (bytes == nullptr && given != 0)) {
+      return IsNull("weight_repeated");
     }
-    rsn_tensor t = *description;
-    t.layout = (flags & RSN_WEIGHT_MAY_REPACK) != 0 ? kPackedLayout : 0;
-    if (!IsPacked(t)) t.layout = 0;
-    if (t.layout != 0 && size > 0) {
-      if (const absl::Status packed = d.Pack(memory->data, size); !packed.ok()) {
-        FreeMemory(memory.release());
-        return packed;
-      }
-    }
-    t.buffer = reference::BufferOf(memory.release());
-    t.offset = 0;
-    *description = t;
-    return absl::OkStatus();
+    RSN_ASSIGN_OR_RETURN(const uint64_t size, reference::CheckRepeatedWeight(*description, given));
+    return FillWeight(*StateOf(device), description, bytes, given, size, flags);
   });
 }
 
@@ -280,6 +293,7 @@ int32_t OpenCudaBackend(const rsn_backend_host*, rsn_backend* backend) {
   table.buffer_new = &BufferNew;
   table.buffer_free = &BufferFree;
   table.weight = &Weight;
+  table.weight_repeated = &WeightRepeated;
   table.queue_new = &QueueNew;
   table.queue_free = &QueueFree;
   table.upload = &Upload;

@@ -294,6 +294,17 @@ absl::Status Device::Zero(void* p, uint64_t bytes) {
   return Check(cudaStreamSynchronize(stream_), "clearing a buffer");
 }
 
+absl::Status Device::Repeat(void* p, uint64_t given, uint64_t bytes) {
+  std::lock_guard lock(mutex_);
+  char* const at = static_cast<char*>(p);
+  for (uint64_t done = given; done < bytes; done *= 2) {  // twice as much with every copy
+    RSN_RETURN_IF_ERROR(Check(cudaMemcpyAsync(at + done, at, std::min(done, bytes - done),
+                                              cudaMemcpyDeviceToDevice, stream_),
+                              "repeating a weight"));
+  }
+  return Check(cudaStreamSynchronize(stream_), "repeating a weight");
+}
+
 absl::Status Device::Pack(void* p, uint64_t bytes) {
   constexpr uint64_t kGroupBytes = 8 * 34;
   std::lock_guard lock(mutex_);

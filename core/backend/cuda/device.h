@@ -40,6 +40,8 @@ class Device {
   // been read, and may give the weight up (CANCELLED).
   absl::Status CopyIn(void* to, const void* from, uint64_t bytes);
   absl::Status Zero(void* p, uint64_t bytes);
+  // Writes the first `given` of `bytes` bytes again and again until their end.
+  absl::Status Repeat(void* p, uint64_t given, uint64_t bytes);
   absl::Status Pack(void* p, uint64_t bytes);  // whole groups of Q8_0 (pack.cu)
 
  private:

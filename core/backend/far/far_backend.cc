@@ -128,19 +128,35 @@ void BufferFree(rsn_buffer* buffer) {
   delete far_buffer;
 }
 
+// `size` bytes, which are the `given` ones again and again.
+absl::Status FillWeight(DeviceState& device, rsn_tensor* description, const void* bytes,
+                        uint64_t given, uint64_t size) {
+  RSN_ASSIGN_OR_RETURN(std::unique_ptr<FarBuffer> buffer, NewFarBuffer(device, size));
+  RSN_RETURN_IF_ERROR(buffer->memory.Open());
+  for (uint64_t at = 0; at < size; at += given) {
+    std::memcpy(buffer->data + at, bytes, std::min(given, size - at));
+  }
+  RSN_RETURN_IF_ERROR(buffer->memory.Close());
+  description->buffer = Publish(std::move(buffer));
+  description->offset = 0;
+  description->layout = 0;
+  return absl::OkStatus();
+}
+
 int32_t NewWeight(rsn_device_state* device, rsn_tensor* description, const void* bytes,
                   uint64_t size, uint32_t, uint32_t* referenced) {
   return Guard([&]() -> absl::Status {
     RSN_RETURN_IF_ERROR(reference::CheckWeight(*description, size));
-    RSN_ASSIGN_OR_RETURN(std::unique_ptr<FarBuffer> buffer, NewFarBuffer(D(device), size));
-    RSN_RETURN_IF_ERROR(buffer->memory.Open());
-    if (size != 0) std::memcpy(buffer->data, bytes, size);
-    RSN_RETURN_IF_ERROR(buffer->memory.Close());
-    description->buffer = Publish(std::move(buffer));
-    description->offset = 0;
-    description->layout = 0;
     *referenced = 0;
-    return absl::OkStatus();
+    return FillWeight(D(device), description, bytes, size, size);
+  });
+}
+
+int32_t NewRepeatedWeight(rsn_device_state* device, rsn_tensor* description, const void* bytes,
+                          uint64_t given, uint32_t) {
+  return Guard([&]() -> absl::Status {
+    RSN_ASSIGN_OR_RETURN(const uint64_t size, reference::CheckRepeatedWeight(*description, given));
+    return FillWeight(D(device), description, bytes, given, size);
   });
 }
 
@@ -302,6 +318,7 @@ int32_t OpenFarBackend(const rsn_backend_host*, rsn_backend* backend) {
   table.buffer_new = BufferNew;
   table.buffer_free = BufferFree;
   table.weight = NewWeight;
+  table.weight_repeated = NewRepeatedWeight;
   table.queue_new = QueueNew;
   table.queue_free = QueueFree;
   table.upload = Upload;

@@ -117,9 +117,8 @@ class Checker {
   absl::Status status_;
 };
 
-}  // namespace
-
-absl::Status CheckWeight(const rsn_tensor& t, uint64_t size) {
+// Bytes of a weight's dense rows.
+absl::StatusOr<uint64_t> WeightBytes(const rsn_tensor& t) {
   Checker c("weight", CheckLevel::kShapes);
   c.Require(t.rank >= 1 && t.rank <= 4, "rank", t.rank);
   if (!c.ok()) return c.status();
@@ -133,13 +132,30 @@ absl::Status CheckWeight(const rsn_tensor& t, uint64_t size) {
           absl::StrCat("weight: stride[", d, "] is ", t.stride[d], ", wanted dense rows"));
     }
     bytes *= static_cast<uint64_t>(t.shape[d]);
-    if (bytes > uint64_t(kLargest)) break;
+    if (bytes > uint64_t(kLargest)) {
+      return absl::InvalidArgumentError("weight: no memory holds so many rows");
+    }
   }
-  if (bytes != size) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("weight: ", size, " bytes were given for ", static_cast<uint64_t>(bytes)));
+  return static_cast<uint64_t>(bytes);
+}
+
+}  // namespace
+
+absl::Status CheckWeight(const rsn_tensor& t, uint64_t size) {
+  RSN_ASSIGN_OR_RETURN(const uint64_t bytes, WeightBytes(t));
+  if (bytes == size) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("weight: ", size, " bytes were given for ", bytes));
+}
+
+absl::StatusOr<uint64_t> CheckRepeatedWeight(const rsn_tensor& t, uint64_t size) {
+  RSN_ASSIGN_OR_RETURN(const uint64_t bytes, WeightBytes(t));
+  const uint64_t block = Traits(static_cast<DType>(t.dtype)).bytes;
+  if (size > bytes || size % block != 0 || (size == 0 && bytes != 0)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "weight: ", size, " bytes were given to repeat in ", bytes, ", of blocks of ", block));
   }
-  return absl::OkStatus();
+  return bytes;
 }
 
 absl::Status Check(const rsn_embed& a, CheckLevel level) {

@@ -45,6 +45,8 @@ inline absl::Status RunAny(const AnyOp& op, const rsn_backend_host& host) {
 
 // The bytes of one logical weight or table: dense, plain layout, at most `size` bytes.
 absl::Status CheckWeight(const rsn_tensor& description, uint64_t size);
+// The same where `size` bytes are given, which repeat: how many bytes all of it has.
+absl::StatusOr<uint64_t> CheckRepeatedWeight(const rsn_tensor& description, uint64_t size);
 
 // Copies the prefix that both sides know; the rest is zero.
 template <typename Args>

@@ -182,6 +182,12 @@ absl::Status Device::Fill(Buffer& buffer, const void* bytes, uint64_t size) {
   return transfer_->Synchronize();
 }
 
+absl::Status Device::Repeat(Buffer& buffer, uint64_t size) {
+  std::lock_guard lock(transfer_mutex_);
+  RSN_RETURN_IF_ERROR(transfer_->Repeat(buffer, size));
+  return transfer_->Synchronize();
+}
+
 void Device::FreeBuffer(Buffer* buffer) {
   Freed freed{.memory = buffer->memory, .users = {}};
   delete buffer;

@@ -65,6 +65,8 @@ class Device {
   void FreeBuffer(Buffer* buffer);
   // In slices; the host hears which bytes were read and may give up (kCancelled).
   absl::Status Fill(Buffer& buffer, const void* bytes, uint64_t size);
+  // Writes the first `size` bytes again and again until the buffer's end.
+  absl::Status Repeat(Buffer& buffer, uint64_t size);
   // Gives back what is no longer in use.
   void Collect();
 

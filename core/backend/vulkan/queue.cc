@@ -252,6 +252,14 @@ absl::Status Queue::Zero(Buffer& buffer) {
   return Counted();
 }
 
+absl::Status Queue::Repeat(Buffer& buffer, uint64_t size) {
+  for (uint64_t done = size; done < buffer.bytes; done *= 2) {  // twice as much with every copy
+    RSN_RETURN_IF_ERROR(
+        Copy(buffer.memory, 0, buffer.memory, done, std::min(done, buffer.bytes - done)));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<uint64_t> Queue::GetScratch(uint64_t bytes) {
   return recording_ != nullptr ? recording_->scratch->Get(bytes) : scratch_.Get(bytes);
 }

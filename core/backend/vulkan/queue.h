@@ -89,6 +89,8 @@ class Queue {
   absl::Status Upload(Buffer& to, uint64_t offset, const void* from, uint64_t bytes);
   absl::Status Download(void* to, Buffer& from, uint64_t offset, uint64_t bytes);
   absl::Status Zero(Buffer& buffer);
+  // Writes the first `size` bytes again and again until the buffer's end.
+  absl::Status Repeat(Buffer& buffer, uint64_t size);
   absl::Status Synchronize();
   absl::Status Enqueue(const Dispatch& dispatch);
   absl::StatusOr<uint64_t> GetScratch(uint64_t bytes);

@@ -96,22 +96,37 @@ void BufferFree(rsn_buffer* buffer) {
 // Weights of this size are a model's, and pipelines of their types are compiled while they load.
 constexpr uint64_t kPrepared = uint64_t{1} << 20;
 
+// A weight of `size` bytes, which are the `given` ones again and again.
+absl::Status FillWeight(vulkan::Device& device, rsn_tensor* description, const void* bytes,
+                        uint64_t given, uint64_t size) {
+  RSN_ASSIGN_OR_RETURN(Buffer* const buffer, device.NewBuffer(size, true));
+  if (size >= kPrepared) vulkan::PrepareProducts(device, *description);
+  absl::Status filled = device.Fill(*buffer, bytes, given);
+  if (filled.ok() && given < size) filled = device.Repeat(*buffer, given);
+  if (!filled.ok()) {
+    device.FreeBuffer(buffer);
+    return filled;
+  }
+  description->buffer = reference::BufferOf(buffer);
+  description->offset = 0;
+  description->layout = 0;
+  return absl::OkStatus();
+}
+
 int32_t NewWeight(rsn_device_state* device, rsn_tensor* description, const void* bytes,
                   uint64_t size, uint32_t, uint32_t* referenced) {
   return Guard([&]() -> absl::Status {
     RSN_RETURN_IF_ERROR(reference::CheckWeight(*description, size));
-    RSN_ASSIGN_OR_RETURN(Buffer* const buffer, D(device).NewBuffer(size, true));
-    if (size >= kPrepared) vulkan::PrepareProducts(D(device), *description);
-    const absl::Status filled = D(device).Fill(*buffer, bytes, size);
-    if (!filled.ok()) {
-      D(device).FreeBuffer(buffer);
-      return filled;
-    }
-    description->buffer = reference::BufferOf(buffer);
-    description->offset = 0;
-    description->layout = 0;
     *referenced = 0;
-    return absl::OkStatus();
+    return FillWeight(D(device), description, bytes, size, size);
+  });
+}
+
+int32_t NewRepeatedWeight(rsn_device_state* device, rsn_tensor* description, const void* bytes,
+                          uint64_t given, uint32_t) {
+  return Guard([&]() -> absl::Status {
+    RSN_ASSIGN_OR_RETURN(const uint64_t size, reference::CheckRepeatedWeight(*description, given));
+    return FillWeight(D(device), description, bytes, given, size);
   });
 }
 
@@ -223,6 +238,7 @@ int32_t OpenVulkanBackend(const rsn_backend_host*, rsn_backend* backend) {
   table.buffer_new = BufferNew;
   table.buffer_free = BufferFree;
   table.weight = NewWeight;
+  table.weight_repeated = NewRepeatedWeight;
   table.queue_new = QueueNew;
   table.queue_free = QueueFree;
   table.upload = Upload;
