@@ -1,8 +1,7 @@
 // The conformance kit's last part: whole models on a device against the reference back end, on the
-// same quantised weights. Each model reads the same tokens twice on the device, in prompt chunks
-// and one by one beside other sequences (the recorded path), and once on the reference;
-// distributions, greedy choices and what is traced of each token (log-probability, entropy,
-// experts) must agree. Prints nothing.
+// same quantised weights. Each model reads sequences of tokens, on the device half of them in prompt
+// chunks and half one by one beside each other (the recorded path); distributions, greedy choices
+// and what is traced of each token (log-probability, entropy, experts) must agree. Prints nothing.
 #pragma once
 
 #include <memory>
@@ -28,9 +27,9 @@ struct EndToEndResult {
   uint32_t rows = 0;
   double prompt_divergence = 0;  // mean Kullback-Leibler divergence from the reference, nats
   double decode_divergence = 0;  // the same, of the tokens read one by one
-  double agreement = 0;          // share of rows with the reference's greedy token, both ways
+  double agreement = 0;          // share of all rows with the reference's greedy token
   double largest_error = 0;      // of a logit, in standard deviations of its row
-  // Of what a session records of each token, both ways: mean absolute differences in nats, and the
+  // Of what a session records of each token: mean absolute differences in nats, and the
   // share of the experts' choices that are others (0 without experts).
   double logprob = 0, entropy = 0, routing = 0;
 };

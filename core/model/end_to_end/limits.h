@@ -1,8 +1,8 @@
 // What a device may differ from the reference in, over whole models. The agreement and the mean
 // divergence are the product's own promises. The other limits grow with the error of a logit, not
-// with its square as a divergence does; each states the largest that was measured over 1,000 tokens
-// read both ways, on the CPU (baseline and avx2, AMD EPYC) and on Vulkan (llvmpipe), and is at most
-// 4 times that, which a test holds it to.
+// with its square as a divergence does; each states the largest that was measured over 1,000 tokens,
+// on the CPU (baseline and avx2, AMD EPYC) and on Vulkan (llvmpipe), and is at most 4 times that,
+// which a test holds it to.
 #pragma once
 
 namespace raison::conformance {
