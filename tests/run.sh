@@ -48,36 +48,15 @@ declare -a table=() skips=() failures=()
 #   count PASSED FAILED SKIPPED   to report single tests (else the stage itself counts as one), and
 #   skip "reason"                 to end early, or note_skip "reason" to go on without a part.
 run_stage() {
-  local name=$1 start seconds rc reason p f s result
+  local name=$1 start=$EPOCHSECONDS
   export STAGE_NOTES=$LOGS/$name.notes
   : >"$STAGE_NOTES"
-  printf '%-14s ' "$name"
-  start=$EPOCHSECONDS
+  rm -f "$LOGS/$name.end"
+  printf '%(%T)T  %s\n' -1 "$name"
   ( set -euo pipefail; "stage_${name//-/_}" ) >"$LOGS/$name.log" 2>&1
-  rc=$?
-  seconds=$((EPOCHSECONDS - start))
-  p=0 f=0 s=0
-  while IFS=$'\t' read -r key reason; do
-    case "$key" in
-      count) read -r a b c <<<"$reason"; ((p += a, f += b, s += c)) ;;
-      skip) skips+=("$name: $reason"); ((s += 1)) ;;
-      listed) skips+=("$name: $reason") ;;
-    esac
-  done <"$STAGE_NOTES"
-  if ((rc == 77)); then
-    result=skipped
-  elif ((rc != 0 || f > 0)); then
-    result=FAILED
-    ((f > 0)) || f=1
-    failures+=("$name")
-  else
-    result=ok
-    ((p > 0)) || p=1
-  fi
-  ((passed += p, failed += f, skipped += s))
-  table+=("$(printf '%-14s %-8s %5d s   %d passed, %d failed, %d skipped' \
-    "$name" "$result" "$seconds" "$p" "$f" "$s")")
-  printf '%-8s %5d s\n' "$result" "$seconds"
+  echo "$? $((EPOCHSECONDS - start))" >"$LOGS/$name.end"
+  judge "$name"
+  printf '%(%T)T  %-14s %-8s %5d s\n' -1 "$name" "$result" "$seconds"
   if [[ $result == FAILED ]]; then
     printf -- '---- last lines of build/logs/%s.log\n' "$name"
     tail -n 60 "$LOGS/$name.log"
@@ -85,9 +64,54 @@ run_stage() {
   fi
 }
 
+# What a stage that has ended left behind: its result, seconds, and how much passed (p), failed (f) and
+# was skipped (s), with the reasons in `why`.
+judge() {
+  local name=$1 rc=1 key reason a b c
+  p=0 f=0 s=0 why=() seconds=0
+  [[ ! -f $LOGS/$name.end ]] || read -r rc seconds <"$LOGS/$name.end"
+  while IFS=$'\t' read -r key reason; do
+    case "$key" in
+      count) read -r a b c <<<"$reason"; ((p += a, f += b, s += c)) ;;
+      skip) why+=("$name: $reason"); ((s += 1)) ;;
+      listed) why+=("$name: $reason") ;;
+    esac
+  done <"$LOGS/$name.notes"
+  if ((rc == 77)); then
+    result=skipped
+  elif ((rc != 0 || f > 0)); then
+    result=FAILED
+    ((f > 0)) || f=1
+  else
+    result=ok
+    ((p > 0)) || p=1
+  fi
+}
+
 total=$EPOCHSECONDS
 for name in "${chosen[@]}"; do
-  [[ $name ]] && run_stage "$name"
+  [[ $name ]] || continue
+  case "$name" in
+    "$BESIDE")
+      set -m  # a process group of its own, which ends with this script
+      run_stage "$name" &
+      trap "kill -- -$! 2>/dev/null" EXIT
+      set +m
+      ;;
+    "$ALONE") wait; run_stage "$name" ;;
+    *) run_stage "$name" ;;
+  esac
+done
+wait
+
+for name in "${chosen[@]}"; do
+  [[ $name ]] || continue
+  judge "$name"
+  [[ $result != FAILED ]] || failures+=("$name")
+  skips+=("${why[@]}")
+  ((passed += p, failed += f, skipped += s))
+  table+=("$(printf '%-14s %-8s %5d s   %d passed, %d failed, %d skipped' \
+    "$name" "$result" "$seconds" "$p" "$f" "$s")")
 done
 
 printf '\nStages (%d s in all):\n' $((EPOCHSECONDS - total))
