@@ -75,9 +75,8 @@ class Checkpoint {
 
   // kGguf; otherwise nullptr.
   const GgufMetadata* gguf() const { return gguf_.get(); }
-  // After how many elements the values of every matrix begin again, as whoever made a GGUF in
-  // memory says in its key raison.repeat_elements: weights for timing. 0: they do not, or it is a
-  // file.
+  // After how many elements the values of every matrix begin again, says a GGUF in memory in its key
+  // raison.repeat_elements: weights for timing. 0: it does not say, or is a file. Not verified here.
   int64_t repeat_elements() const { return repeat_elements_; }
 
   // kHuggingFace; nullptr where the folder has no such file. All are JSON objects.

@@ -77,6 +77,8 @@ class Loader {
   }
 
   // Bytes after which a matrix repeats and the device can go on by itself; 0: it needs them all.
+  // What the checkpoint says is looked at: no device may come to other weights than those that are
+  // there.
   uint64_t Period(const StoredTensor& stored) const {
     const int64_t elements = checkpoint_.repeat_elements();
     if (elements == 0 || elements >= stored.elements() ||
@@ -84,7 +86,11 @@ class Loader {
         !device_->RepeatsWeights()) {
       return 0;
     }
-    return RowBytes(stored.dtype, static_cast<size_t>(elements));
+    const size_t period = RowBytes(stored.dtype, static_cast<size_t>(elements));
+    const absl::Span<const std::byte> bytes = stored.parts[0];
+    const bool repeats =
+        std::memcmp(bytes.data(), bytes.data() + period, bytes.size() - period) == 0;
+    return repeats ? period : 0;
   }
 
   static Tensor Describe(DType dtype, const std::vector<int64_t>& shape) {

@@ -14,7 +14,7 @@ struct RandomModelOptions {
   std::string type;     // of the large matrices, as for `raison convert`
   uint32_t layers = 0;  // 0: the shape's own number
   // Large tensors share a few megabytes of physical memory. For loads that repack the weights into
-  // memory of their own: the image then costs next to nothing. A GPU reads no more of it than those
+  // memory of their own: the image then costs next to nothing. A GPU is given no more than those
   // megabytes, and writes them out in its own memory. Weights used in place must not be shared, or
   // they would be read from a cache.
   bool share_pages = true;
