@@ -34,7 +34,7 @@ class Pattern {
     FillRandomBlocks(type, pages_.data(), size_);
   }
 
-  // Copies, the first byte being the first of a block.
+  // Copies from the byte `phase` on, and from the first one behind the last.
   void Copy(std::byte* to, size_t size, size_t phase = 0) const {
     for (size_t at = 0; at < size;) {
       const size_t n = std::min(size - at, size_ - phase);
@@ -54,14 +54,17 @@ class Pattern {
     while (page < period && page * kPage % block_ != head % block_) ++page;
     if (page == period) return Copy(to, size);
     page += salt % (pages / period) * period;
-    Copy(to, head);
+    // All of [to, to + size) is one run through the pattern, again and again:
+    // raison.repeat_elements.
+    const size_t begin = page * kPage;
+    Copy(to, head, (begin + size_ - head) % size_);
     for (size_t at = 0; at < inner;) {
       const size_t n = std::min(inner - at, (pages - page) * kPage);
       if (!pages_.Show(to + head + at, n, page * kPage)) return Copy(to, size);
       at += n;
       page = 0;
     }
-    Copy(to + head + inner, size - head - inner, (head + inner) % block_);
+    Copy(to + head + inner, size - head - inner, (begin + inner) % size_);
   }
 
  private:
