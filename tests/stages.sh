@@ -519,17 +519,19 @@ vulkan_is_valid() {
   [[ ! -s $folder/said.txt ]] || { cat "$folder/said.txt" >&2; return 1; }
 }
 
-# Every operation, whole models and an answer, on every instruction level that this machine has and on a
-# Vulkan device (Debian's software driver, where there is no other).
+# Every operation, whole models and an answer, on every instruction level that this machine has and, beside
+# them, on a Vulkan device (Debian's software driver, where there is no other).
 stage_selftest() {
   need_tool
   local level rc=0 ran=0
+  local -A levels=()
   for level in baseline avx2 avx512 neon; do
     if ! RAISON_CPU=$level "$(tool)" devices 2>/dev/null | grep "^cpu .*$level" >/dev/null; then
       note_skip "$level: this machine has none"
       continue
     fi
-    if RAISON_CPU=$level "$(tool)" selftest --backend cpu; then ran=$((ran + 1)); else rc=1; fi
+    RAISON_CPU=$level "$(tool)" selftest --backend cpu >"$LOGS/selftest-$level.txt" 2>&1 &
+    levels[$level]=$!
   done
   if "$(tool)" devices | grep '^vulkan:0 ' >/dev/null; then
     if "$(tool)" selftest --backend vulkan:0; then ran=$((ran + 1)); else rc=1; fi
@@ -543,6 +545,11 @@ stage_selftest() {
   else
     note_skip "vulkan: $("$(tool)" devices | sed -n 's/^vulkan *//p')"
   fi
+  for level in "${!levels[@]}"; do
+    if wait "${levels[$level]}"; then ran=$((ran + 1)); else rc=1; fi
+    echo "== $level"
+    cat "$LOGS/selftest-$level.txt"
+  done
   count "$ran" "$rc" 0
   return $rc
 }

@@ -45,7 +45,7 @@ function(raison_test name)
   cmake_parse_arguments(T "" "" "SOURCES;DEPS" ${ARGN})
   add_executable(${name} ${T_SOURCES})
   # A test's own lines are compiled longer than they run.
-  target_compile_options(${name} PRIVATE ${RAISON_WARNINGS} -O1)
+  target_compile_options(${name} PRIVATE ${RAISON_WARNINGS} -O0)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/include)
   target_link_libraries(${name} PRIVATE ${T_DEPS} GTest::gtest_main)
   target_compile_definitions(${name} PRIVATE RAISON_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
