@@ -19,12 +19,12 @@ struct Limits {
   Limit entropy;      // the same
   Limit routing;      // share of the experts' choices that are others
 };
-// f32 weights and cache. No expert was another: a single one of the 4,000 choices counts as
+// f32 weights and cache. No expert was another: a single one of the 2,000 choices counts as
 // measured.
 inline constexpr Limits kFloatLimits = {.logit_error = {4.9e-6, 1.9e-5},
                                         .logprob = {2.5e-6, 1e-5},
                                         .entropy = {8.9e-7, 3.5e-6},
-                                        .routing = {2.5e-4, 1e-3}};
+                                        .routing = {5e-4, 1e-3}};
 // Activations in 8 bits.
 inline constexpr Limits kQuantizedLimits = {.logit_error = {0.065, 0.26},
                                             .logprob = {0.032, 0.12},
